@@ -1,0 +1,78 @@
+# What can be done with this repository. CI calls these targets and nothing
+# else. The tools that they use are pinned in tools.mod.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+GO ?= go
+TOOL := $(GO) tool -modfile=tools.mod
+
+# How long each fuzz target runs.
+FUZZTIME ?= 10s
+
+# What runs on emulated processors, where everything is slow: make arch
+# ARCH_PKGS=./internal/xor ARCH_FLAGS='-run=Mask'
+ARCH_PKGS ?= . ./internal/...
+ARCH_FLAGS ?= -short
+
+.PHONY: help
+help: ## list the targets
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 12
+
+.PHONY: fmt
+fmt: ## format all Go files
+	$(TOOL) gofumpt -l -w .
+
+.PHONY: lint
+lint: ## vet, lint, check formatting and go.mod
+	$(TOOL) golangci-lint run
+	$(GO) mod tidy -diff
+
+.PHONY: audit
+audit: ## look for dead code and unused parameters (to judge by eye, not in CI)
+	$(TOOL) deadcode -test ./...
+	$(TOOL) unparam ./...
+
+.PHONY: test
+test: ## run the tests
+	$(GO) test ./...
+
+.PHONY: race
+race: ## run the tests in random order under the race detector
+	$(GO) test -race -shuffle=on ./...
+
+.PHONY: arch arch-vet arch-386 arch-arm64 arch-s390x
+arch: arch-vet arch-386 arch-arm64 arch-s390x ## check other systems and processors (needs qemu-user on Linux)
+
+arch-vet:
+	GOOS=windows $(GO) vet ./...
+	GOOS=darwin $(GO) vet ./...
+	GOOS=freebsd $(GO) vet ./...
+	GOOS=js GOARCH=wasm $(GO) build ./...
+
+arch-386: # runs without an emulator
+	CGO_ENABLED=0 GOARCH=386 $(GO) test ./...
+
+arch-arm64: # assembly of its own
+	CGO_ENABLED=0 GOARCH=arm64 $(GO) test -exec "$$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" $(ARCH_FLAGS) $(ARCH_PKGS)
+
+arch-s390x: # big-endian
+	CGO_ENABLED=0 GOARCH=s390x $(GO) test -exec "$$(command -v qemu-s390x || command -v qemu-s390x-static)" $(ARCH_FLAGS) $(ARCH_PKGS)
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME
+	GO="$(GO)" .ci/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: ## compare with other libraries
+	@echo "bench: comes with a later change"
+
+.PHONY: autobahn
+autobahn: ## run the conformance suite
+	@echo "autobahn: comes with a later change"
+
+.PHONY: interop
+interop: ## talk to other implementations
+	@if [ ! -d interop ]; then echo "interop: comes with a later change"; exit 0; fi; \
+	if [ -x interop/install.sh ]; then ./interop/install.sh; fi; \
+	WEBSOCKET_INTEROP=required $(GO) test -count=1 ./interop/...

@@ -1,0 +1,110 @@
+// How a goroutine that waits in a transport is woken: by its context, or for
+// another reason.
+
+package websocket
+
+import (
+	"context"
+	"sync"
+)
+
+// wake is a set of reasons to wake a goroutine that waits in a transport.
+type wake uint8
+
+const (
+	wakeContext wake = 1 << iota // its context ended
+	wakeClose                    // the connection is closing
+	wakeDrain                    // the send queue has drained
+)
+
+// A bell wakes the goroutine that waits in one direction of a transport. The
+// transport's side of it is a deadline in the past, which stays until it is
+// taken back: so a ring is never lost, and one meant for an earlier wait must
+// never be heard by a later one. The mutex sees to both.
+type bell struct {
+	ring func(on bool) // wakeRead or wakeWrite
+
+	mu   sync.Mutex
+	gen  uint32 // of the registration; a callback of an older one does nothing
+	rung bool
+	why  wake
+
+	// Only for the goroutine that waits.
+	done <-chan struct{} // the registered context's
+	stop func() bool
+}
+
+// watch registers ctx, to be called just before waiting. Contexts that share a
+// Done channel end together, so a registration is kept while the channel stays
+// the same, and a loop with one context registers once.
+func (b *bell) watch(ctx context.Context) {
+	done := ctx.Done()
+	if done == b.done {
+		return
+	}
+	b.unwatch()
+	if done == nil {
+		return
+	}
+	b.mu.Lock()
+	gen := b.gen
+	b.mu.Unlock()
+	b.done = done
+	b.stop = context.AfterFunc(ctx, func() { b.contextEnded(gen) })
+}
+
+// unwatch ends the registration, and takes back what it has rung.
+func (b *bell) unwatch() {
+	if b.done == nil {
+		return
+	}
+	b.stop()
+	b.done, b.stop = nil, nil
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.gen++
+	b.why &^= wakeContext
+	b.quiet()
+}
+
+// contextEnded is called when the context of registration gen has ended.
+func (b *bell) contextEnded(gen uint32) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if gen == b.gen {
+		b.sound(wakeContext)
+	}
+}
+
+// wake rings for a reason other than a context.
+func (b *bell) wake(why wake) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sound(why)
+}
+
+// answer returns why the bell rang, and makes it quiet again.
+func (b *bell) answer() wake {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	why := b.why
+	b.why = 0
+	b.quiet()
+	return why
+}
+
+// sound and quiet are called with mu held.
+func (b *bell) sound(why wake) {
+	b.why |= why
+	if !b.rung {
+		b.rung = true
+		b.ring(true)
+	}
+}
+
+func (b *bell) quiet() {
+	if b.rung && b.why == 0 {
+		b.rung = false
+		b.ring(false)
+	}
+}

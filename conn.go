@@ -1,0 +1,454 @@
+// Conn: a thin face over both halves of a connection.
+
+package websocket
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/seed86893212/websocket/internal/bufpool"
+)
+
+// A Conn is a WebSocket connection. It comes from Handler, Upgrade, Dial or
+// NewConn; the zero Conn is not usable. It must be read for anything to happen
+// on it: pings are answered, close frames seen and heartbeats kept by whoever
+// reads. One goroutine at a time may read; everything else is safe for
+// concurrent use. A connection that is not needed any more must be closed.
+type Conn struct {
+	l           link
+	subprotocol string
+	extensions  string
+	response    *http.Response
+	user        atomic.Pointer[any]
+
+	mu       sync.Mutex
+	readDone context.Context // CloseRead's
+}
+
+// established is what an opening handshake hands to a connection.
+type established struct {
+	role        Role
+	settings    settings
+	buffered    []byte // the peer's bytes that came with its handshake
+	subprotocol string
+	extensions  string
+	response    *http.Response // client only
+}
+
+func newConn(nc net.Conn, est established) *Conn {
+	c := &Conn{subprotocol: est.subprotocol, extensions: est.extensions, response: est.response}
+	c.l.init(newTransport(nc), est.role, est.settings, est.buffered)
+	return c
+}
+
+// NewConn returns a Conn over nc, whose opening handshake has been done by
+// other means. The Conn owns nc from then on. A transport that cannot be read
+// with deadlines is read ahead by a goroutine of its own, so any net.Conn will
+// do. The error tells what is wrong with nc or cfg; nc is still the caller's
+// then.
+func NewConn(nc net.Conn, cfg *ConnConfig) (*Conn, error) {
+	switch {
+	case nc == nil:
+		return nil, errors.New("websocket: NewConn: no net.Conn")
+	case cfg == nil || cfg.Role != RoleClient && cfg.Role != RoleServer:
+		return nil, errors.New("websocket: NewConn: Role must be RoleClient or RoleServer")
+	case cfg.Extensions != "":
+		return nil, errors.New("websocket: NewConn: unknown extension in " + cfg.Extensions)
+	}
+	return newConn(nc, established{
+		role:        cfg.Role,
+		settings:    cfg.settings(),
+		buffered:    cfg.Buffered,
+		subprotocol: cfg.Subprotocol,
+	}), nil
+}
+
+// A Message is what Messages hands out.
+type Message struct {
+	Type MessageType
+	Data []byte // valid until the loop's body ends; Clone to keep it
+}
+
+// Clone returns a copy of m that stays valid.
+func (m Message) Clone() Message {
+	return Message{Type: m.Type, Data: append(make([]byte, 0, len(m.Data)), m.Data...)}
+}
+
+// Read waits for the next message and returns it. The bytes are the caller's.
+//
+// When ctx ends first, Read returns its error; nothing is lost and the
+// connection stays usable: the next read goes on where this one stopped.
+//
+// The read that finds the end of the connection returns its cause, as Err does:
+// a *CloseError for the peer's close frame (RFC 6455, section 5.5.1) and for a
+// failure found here, such as a message that is too big (ErrMessageTooBig) or
+// not UTF-8 (ErrInvalidText); ErrHeartbeat; io.ErrUnexpectedEOF if the peer went
+// without a close frame; or the transport's error. Reads that are interrupted by
+// this side's Close or CloseNow, and all later ones, return an error that matches
+// net.ErrClosed and the cause. While somebody else reads, Read returns
+// ErrConcurrentRead or ErrTaken.
+func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
+	return c.read(ctx, nil)
+}
+
+// ReadInto is Read into buf: the message overwrites it from buf[:0], and the
+// slice returned is buf's memory if the message fits and larger memory if not.
+// Use the result as buf of the next call, and nothing is allocated in the long
+// run. Errors, and what happens when ctx ends, are as for Read; buf is the
+// caller's again in any case.
+func (c *Conn) ReadInto(ctx context.Context, buf []byte) (MessageType, []byte, error) {
+	if buf == nil {
+		buf = []byte{}
+	}
+	return c.read(ctx, buf)
+}
+
+// read reads a whole message: into buf, or with a nil buf into memory of its own.
+func (c *Conn) read(ctx context.Context, buf []byte) (MessageType, []byte, error) {
+	if err := c.l.take(ctx); err != nil {
+		return 0, nil, err
+	}
+	defer c.l.give()
+	if err := c.l.discard(ctx); err != nil {
+		return 0, nil, err
+	}
+	lent := c.l.rd.lend(buf)
+	ev, err := c.l.message(ctx)
+	if lent {
+		c.l.rd.takeBack(err != nil)
+	}
+	switch {
+	case err != nil:
+		return 0, nil, err
+	case ev.kept && (buf == nil || lent):
+		return ev.typ, ev.data, nil
+	case buf == nil:
+		return ev.typ, append(make([]byte, 0, len(ev.data)), ev.data...), nil
+	}
+	return ev.typ, append(buf[:0], ev.data...), nil
+}
+
+// Reader waits for the next message and returns a reader of it, for messages
+// that should not stand in memory whole. MaxMessageSize holds all the same. ctx
+// covers the reader's calls too, until its SetContext. Errors are as for Read.
+func (c *Conn) Reader(ctx context.Context) (MessageType, *MessageReader, error) {
+	if err := c.l.take(ctx); err != nil {
+		return 0, nil, err
+	}
+	defer c.l.give()
+	if err := c.l.discard(ctx); err != nil {
+		return 0, nil, err
+	}
+	for {
+		ev, err := c.l.next(ctx, true)
+		if err != nil {
+			return 0, nil, err
+		}
+		if ev.kind == eventStart {
+			return ev.typ, &MessageReader{l: &c.l, ctx: ctx, serial: c.l.serial}, nil
+		}
+	}
+}
+
+// Messages returns a loop over the messages to come, without copying them:
+//
+//	for m, err := range conn.Messages(ctx) { ... }
+//
+// A message's bytes are valid until the body ends. The loop ends without an
+// error when the peer closes with StatusNormalClosure or StatusGoingAway and
+// when this side closes; otherwise it hands out the error once, as Read would
+// return it, and ends. When ctx ends, that is ctx's error, and the connection
+// stays usable. Leaving the loop early loses nothing. Inside the body the
+// connection may be written to and closed, but not read: that is
+// ErrConcurrentRead.
+func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		if err := c.l.take(ctx); err != nil {
+			yield(Message{}, err)
+			return
+		}
+		defer c.endLoop()
+		c.l.rd.in.grow = bufpool.Grow
+		err := c.l.discard(ctx)
+		for err == nil {
+			var ev event
+			if ev, err = c.l.message(ctx); err != nil {
+				break
+			}
+			c.l.rd.role.user.Store(true)
+			more := yield(Message{Type: ev.typ, Data: ev.data}, nil)
+			c.l.rd.role.user.Store(false)
+			c.l.reuse(ev)
+			if !more {
+				return
+			}
+		}
+		if !c.l.endedWell(err) {
+			c.l.rd.role.user.Store(true)
+			yield(Message{}, err)
+		}
+	}
+}
+
+// endLoop ends a loop: a closing handshake begun in its body is seen through.
+func (c *Conn) endLoop() {
+	c.l.rd.role.user.Store(false)
+	c.l.rd.in.grow = growOwned
+	c.l.wr.release()
+	if !c.l.isOpen() {
+		c.l.receiveEnd()
+	}
+	c.l.give()
+}
+
+// CloseRead takes over the reading side for an application that only writes:
+// control frames are answered, and a data message closes the connection with
+// StatusPolicyViolation. The context it returns has ctx's values and ends with
+// ctx or with the connection, whose error is its cause (context.Cause). Later
+// reads return ErrTaken; calling CloseRead again returns the same context. If
+// the reading side is not free, the context has ended already, with the reason
+// as its cause.
+func (c *Conn) CloseRead(ctx context.Context) context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.readDone != nil {
+		return c.readDone
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	if err := c.l.rd.role.drive(); err != nil {
+		cancel(err)
+		return ctx
+	}
+	c.readDone = ctx
+	go func() {
+		defer c.l.give()
+		for {
+			ev, err := c.l.next(context.Background(), true)
+			if err != nil {
+				cancel(err)
+				return
+			}
+			if ev.kind == eventStart {
+				_ = c.l.close(StatusPolicyViolation, "no data messages are expected")
+			}
+		}
+	}()
+	return ctx
+}
+
+// Write sends a message of type t. It waits until the message has been handed
+// to the transport, or may return earlier while the reading side has more
+// messages at hand (see UpgradeOptions.NoCoalescing). p is not modified and may
+// be reused when Write returns.
+//
+// nil means that the message is accepted; an error of the transport may come
+// back from a later call. When ctx ends first, Write returns its error: if
+// nothing of the message had been sent, nothing will be; otherwise its rest is
+// still sent, before anything else, and the connection stays usable. A text
+// message that is not UTF-8 is refused with ErrInvalidText (RFC 6455, section
+// 5.6). On a connection that is closing or closed the error matches
+// net.ErrClosed and, if there is one, the cause.
+func (c *Conn) Write(ctx context.Context, t MessageType, p []byte) error {
+	if err := c.l.sendable(ctx, t, p); err != nil {
+		return err
+	}
+	_, err := c.l.write(ctx, Opcode(t), true, p, false)
+	if err == nil {
+		c.l.sent(t, len(p))
+	}
+	return err
+}
+
+// WriteText is Write for a text message in a string.
+func (c *Conn) WriteText(ctx context.Context, s string) error {
+	return c.Write(ctx, MessageText, stringBytes(s))
+}
+
+// WritePrepared is Write for a prepared message.
+func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
+	if ctx == nil {
+		return errNilContext
+	}
+	_, err := c.l.write(ctx, Opcode(m.typ), true, m.payload(), false)
+	if err == nil {
+		c.l.sent(m.typ, len(m.payload()))
+	}
+	return err
+}
+
+// Writer begins a message of type t that is written in fragments (RFC 6455,
+// section 5.4), waiting for another such message to end first. ctx covers the
+// writer's calls too, until its SetContext. Errors are as for Write.
+func (c *Conn) Writer(ctx context.Context, t MessageType) (*MessageWriter, error) {
+	if err := c.l.sendable(ctx, t, nil); err != nil {
+		return nil, err
+	}
+	return newMessageWriter(ctx, &c.l, t)
+}
+
+// Send queues a message and returns without waiting, so that a slow peer holds
+// nobody up. p is copied. If the queue has no room for it left within SendLimit,
+// Send returns ErrSendLimit and queues nothing: drop the message, or close the
+// connection. Messages that do not fit into an empty queue never do. Other
+// errors are as for Write.
+func (c *Conn) Send(t MessageType, p []byte) error {
+	if err := c.l.sendable(context.Background(), t, p); err != nil {
+		return err
+	}
+	return c.send(t, p)
+}
+
+// SendPrepared is Send for a prepared message.
+func (c *Conn) SendPrepared(m *PreparedMessage) error { return c.send(m.typ, m.payload()) }
+
+func (c *Conn) send(t MessageType, p []byte) error {
+	open := !c.l.isClosed()
+	if err := c.l.wr.enqueue(Opcode(t), p); err != nil {
+		return c.l.writeError(err, open)
+	}
+	c.l.sent(t, len(p))
+	return nil
+}
+
+// Flush waits until everything accepted so far has been handed to the
+// transport. Messages queued behind an unfinished Writer are not waited for.
+// Errors are as for Write.
+func (c *Conn) Flush(ctx context.Context) error {
+	if ctx == nil {
+		return errNilContext
+	}
+	open := !c.l.isClosed()
+	return c.l.writeError(c.l.wr.flush(ctx), open)
+}
+
+// BufferedAmount returns how many bytes have been accepted and not yet handed to
+// the transport, frame headers included.
+func (c *Conn) BufferedAmount() int64 { return c.l.wr.size() }
+
+// Ping sends a ping and waits for its pong (RFC 6455, section 5.5.2), for which
+// somebody has to be reading: never call it from a callback or from inside a
+// Messages loop. It returns the time between them. Errors are ctx's, or as for
+// Write.
+func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
+	if ctx == nil {
+		return 0, errNilContext
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	payload, answer := c.l.ping.expect()
+	defer c.l.ping.forget(payload)
+	sent := time.Now()
+	if err := c.SendPing([]byte(payload)); err != nil {
+		return 0, err
+	}
+	select {
+	case <-answer:
+		return time.Since(sent), nil
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case <-c.l.ended:
+		return 0, c.l.atEnd()
+	}
+}
+
+// SendPing queues a ping with a payload of at most 125 bytes and returns without
+// waiting. Events.Pong sees the answer. Errors are as for Send.
+func (c *Conn) SendPing(payload []byte) error {
+	if len(payload) > maxControlPayload {
+		return errPingSize
+	}
+	open := !c.l.isClosed()
+	return c.l.writeError(c.l.wr.ping(payload), open)
+}
+
+var errPingSize = errors.New("websocket: ping payload longer than 125 bytes")
+
+// Close closes the connection: what has been accepted is sent, then a close
+// frame with the code and reason (RFC 6455, section 7.1.2), and the peer's answer
+// is awaited for CloseTimeout at most. When Close returns, everything has been
+// given up, whatever it returns; but called from a callback, from inside a
+// Messages loop or on a connection that is under Events.Serve or an Engine it
+// returns at once, and the connection ends behind it.
+//
+// It returns nil if the peer answered, an error that matches
+// os.ErrDeadlineExceeded if it did not, and one that matches net.ErrClosed if the
+// connection was closing or closed before. A code that must not be sent (section
+// 7.4) is an error and closes with StatusInternalError. StatusNoStatusReceived
+// with no reason sends a close frame without a body. A reason is cut, between
+// characters, to the 123 bytes there is room for.
+func (c *Conn) Close(code StatusCode, reason string) error { return c.l.close(code, reason) }
+
+// CloseNow ends the connection at once, without a handshake: what has not been
+// sent is dropped, and everybody who waits returns. It never waits for the peer.
+// The error matches net.ErrClosed if the connection had ended before.
+func (c *Conn) CloseNow() error { return c.l.closeNow() }
+
+// Done returns a channel that is closed when the connection has ended and
+// everything it held has been given up.
+func (c *Conn) Done() <-chan struct{} { return c.l.ended }
+
+// Err returns why the connection ended, nil before that. See Read for what it
+// can be.
+func (c *Conn) Err() error { return c.l.err() }
+
+// State returns how far the connection is.
+func (c *Conn) State() State { return State(c.l.state.Load()) }
+
+// Subprotocol returns the subprotocol that the handshake agreed on, "" for none.
+func (c *Conn) Subprotocol() string { return c.subprotocol }
+
+// Extensions returns the extensions that the handshake agreed on, as in the
+// Sec-WebSocket-Extensions header, "" for none.
+func (c *Conn) Extensions() string { return c.extensions }
+
+// Response returns what the server answered to Dial, without its body; nil on a
+// connection that Dial did not open.
+func (c *Conn) Response() *http.Response { return c.response }
+
+// LocalAddr returns the address of this side's transport.
+func (c *Conn) LocalAddr() net.Addr { return c.l.rd.t.conn().LocalAddr() }
+
+// RemoteAddr returns the address of the peer's transport.
+func (c *Conn) RemoteAddr() net.Addr { return c.l.rd.t.conn().RemoteAddr() }
+
+// SetMaxMessageSize changes MaxMessageSize for the messages that begin from now
+// on, with the meaning it has in the options. It is for the reading goroutine.
+func (c *Conn) SetMaxMessageSize(n int64) {
+	c.l.rd.in.join.limit = orDefault(n, DefaultMaxMessageSize)
+}
+
+// SetUserData keeps v with the connection, for the application.
+func (c *Conn) SetUserData(v any) { c.user.Store(&v) }
+
+// UserData returns what was last given to SetUserData, nil at first.
+func (c *Conn) UserData() any {
+	if v := c.user.Load(); v != nil {
+		return *v
+	}
+	return nil
+}
+
+// SyscallConn returns the raw connection of the transport, below TLS, for socket
+// options and facts. Reading or writing through it ruins the WebSocket
+// connection. The error matches errors.ErrUnsupported if there is none.
+func (c *Conn) SyscallConn() (syscall.RawConn, error) {
+	nc := c.l.rd.t.conn()
+	if t, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		nc = t.NetConn()
+	}
+	if sc, ok := nc.(syscall.Conn); ok {
+		return sc.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
+}
+
+// driven reports whether a driver outlives the caller's use of the connection.
+func (c *Conn) driven() bool { return false }

@@ -1,0 +1,235 @@
+// One side of a connection: an inbound and an outbound half that share no memory.
+
+package websocket
+
+// eventKind says what the inbound half found in the peer's bytes.
+type eventKind uint8
+
+const (
+	eventMore    eventKind = iota // everything was taken in and more is needed
+	eventMessage                  // a whole message
+	eventStart                    // a message began (streaming)
+	eventChunk                    // a piece of a message (streaming)
+	eventPing                     // a ping: a pong is due
+	eventPong                     // a pong
+	eventClose                    // the peer's close frame
+	eventFail                     // the connection must be failed
+	eventDrain                    // the send queue has drained (told by the driver)
+)
+
+// An event is one thing the peer did. data lies in the bytes that were given
+// in, or in the message's own buffer, and is valid until more bytes are.
+type event struct {
+	kind  eventKind
+	typ   MessageType
+	final bool // a chunk is its message's last
+	kept  bool // data is the message's own buffer, which the receiver of the event now owns
+	data  []byte
+	close *CloseError // what the peer sent, or the failure
+}
+
+// directMin is how much of a message must have arrived before its rest is read
+// straight into its buffer.
+const directMin = 4 << 10
+
+// The inbound half turns the peer's bytes into events. It takes no part in
+// what has to be answered: it says so, and whoever drives it tells the outbound
+// half.
+type inbound struct {
+	rx      receiver
+	join    joiner
+	control []byte // front of a control payload that was cut
+
+	// grow returns buf with room for n more bytes at least.
+	grow func(buf []byte, n int) []byte
+}
+
+// next takes bytes from the front of b, which it may modify, and returns how
+// many it took and what it found. Only with eventMore it has taken all of them.
+// With stream, data messages come in pieces as they arrive and are not kept.
+func (in *inbound) next(b []byte, stream bool) (int, event) {
+	n := 0
+	for {
+		if stream && in.join.kind != 0 && !in.join.announced {
+			in.join.announced = true
+			return n, event{kind: eventStart, typ: in.join.kind}
+		}
+		if stream && len(in.join.buf) > 0 {
+			kept := in.join.buf
+			in.join.buf = nil
+			return n, event{kind: eventChunk, typ: in.join.kind, data: kept, kept: true}
+		}
+		if !in.rx.busy {
+			if n == len(b) {
+				return n, event{}
+			}
+			took, err := in.rx.header(b[n:])
+			n += took
+			if err == nil && in.rx.busy {
+				err = in.begin()
+			}
+			if err != nil {
+				return n, event{kind: eventFail, close: err}
+			}
+			continue
+		}
+		if n == len(b) && in.rx.left > 0 {
+			return n, event{}
+		}
+		p := in.rx.payload(b[n:])
+		n += len(p)
+		if ev := in.piece(p, stream); ev.kind != eventMore {
+			return n, ev
+		}
+	}
+}
+
+// begin applies to a frame, from its header, what does not depend on the frame
+// alone.
+func (in *inbound) begin() *CloseError {
+	if in.rx.op.Control() {
+		return in.join.control()
+	}
+	return in.join.data(in.rx.op, in.rx.left)
+}
+
+// piece handles an unmasked piece of the current payload.
+func (in *inbound) piece(p []byte, stream bool) event {
+	if in.rx.op.Control() {
+		return in.controlPiece(p)
+	}
+	if err := in.join.check(p); err != nil {
+		return event{kind: eventFail, close: err}
+	}
+	ended := in.rx.left == 0
+	if stream {
+		if !ended {
+			return event{kind: eventChunk, typ: in.join.kind, data: p}
+		}
+		return in.endFrame(event{kind: eventChunk, typ: in.join.kind, data: p})
+	}
+	if ended && in.rx.final && len(in.join.buf) == 0 {
+		return in.endFrame(event{kind: eventMessage, typ: in.join.kind, data: p})
+	}
+	in.keep(p)
+	if !ended {
+		return event{}
+	}
+	return in.endFrame(event{kind: eventMessage, typ: in.join.kind, data: in.join.buf, kept: true})
+}
+
+// endFrame ends a data frame and, if it is the message's last, the message.
+func (in *inbound) endFrame(ev event) event {
+	in.rx.busy = false
+	if !in.rx.final {
+		if ev.kind == eventMessage {
+			return event{}
+		}
+		return ev
+	}
+	// A message that is handed out from elsewhere leaves a lent buffer behind.
+	buf := in.join.buf
+	if err := in.join.end(); err != nil {
+		return event{kind: eventFail, close: err}
+	}
+	if !ev.kept {
+		in.join.buf = buf
+	}
+	ev.final = true
+	return ev
+}
+
+// keep adds a piece to the message's buffer. The buffer grows with the bytes
+// that arrived, never with those a header announced.
+func (in *inbound) keep(p []byte) {
+	if need := len(p); cap(in.join.buf)-len(in.join.buf) < need {
+		more := int64(3 * len(in.join.buf))
+		in.join.buf = in.grow(in.join.buf, need+int(min(more, in.rx.left)))
+	}
+	in.join.buf = append(in.join.buf, p...)
+}
+
+// room returns where the next bytes may be read to straight away, because they
+// can only be the rest of a large frame; or nil. The bytes are then reported to
+// filled instead of being given to next.
+func (in *inbound) room() []byte {
+	if !in.rx.busy || in.rx.op.Control() || in.join.announced ||
+		in.rx.left < directMin || len(in.join.buf) < directMin {
+		return nil
+	}
+	if cap(in.join.buf)-len(in.join.buf) < directMin {
+		in.join.buf = in.grow(in.join.buf, int(min(int64(3*len(in.join.buf)), in.rx.left)))
+	}
+	free := in.join.buf[len(in.join.buf):cap(in.join.buf)]
+	return free[:min(int64(len(free)), in.rx.left)]
+}
+
+// filled takes in n bytes that were read into what room returned.
+func (in *inbound) filled(n int) event {
+	at := len(in.join.buf)
+	in.join.buf = in.join.buf[:at+n]
+	p := in.rx.payload(in.join.buf[at:])
+	if err := in.join.check(p); err != nil {
+		return event{kind: eventFail, close: err}
+	}
+	if in.rx.left > 0 {
+		return event{}
+	}
+	return in.endFrame(event{kind: eventMessage, typ: in.join.kind, data: in.join.buf, kept: true})
+}
+
+// controlPiece handles a piece of a control frame's payload.
+func (in *inbound) controlPiece(p []byte) event {
+	if in.rx.left > 0 {
+		in.control = append(in.control, p...)
+		return event{}
+	}
+	if len(in.control) > 0 {
+		p = append(in.control, p...)
+		in.control = nil
+	}
+	in.rx.busy = false
+	switch in.rx.op {
+	case OpPing:
+		return event{kind: eventPing, data: p}
+	case OpPong:
+		return event{kind: eventPong, data: p}
+	}
+	code, reason, err := parseClose(p)
+	if err != nil {
+		return event{kind: eventFail, close: err}
+	}
+	return event{kind: eventClose, close: &CloseError{Code: code, Reason: reason, Remote: true}}
+}
+
+// pending reports whether b begins with what looks like a whole further frame.
+// It is a hint only.
+func (in *inbound) pending(b []byte) bool {
+	if in.rx.busy || in.rx.cut > 0 {
+		return false
+	}
+	h, n, err := parseHeader(b)
+	return err == nil && n > 0 && int64(len(b)-n) >= h.PayloadLength
+}
+
+// The outbound half builds the frames of this side. After the close frame it
+// builds none: "The application MUST NOT send any more data frames after
+// sending a Close frame" (RFC 6455, section 5.5.1).
+type outbound struct {
+	sender
+	closed bool // the close frame has been built
+}
+
+// appendClose appends the one close frame there will be. The code and reason
+// are those of checkClose.
+func (o *outbound) appendClose(dst []byte, code StatusCode, reason string) []byte {
+	if o.closed {
+		return dst
+	}
+	o.closed = true
+	body, err := AppendClosePayload(make([]byte, 0, maxControlPayload), code, reason)
+	if err != nil {
+		body, _ = AppendClosePayload(body[:0], StatusInternalError, "")
+	}
+	return o.appendFrame(dst, OpClose, true, body)
+}

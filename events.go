@@ -1,0 +1,148 @@
+// Events: the connection driven by callbacks.
+
+package websocket
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+)
+
+// Events are the callbacks of a connection that is driven by them: the
+// browser's onopen, onmessage and onclose, and a few more. Any of them may be
+// nil. One Events serves any number of connections and must not be changed once
+// it is in use.
+//
+// The callbacks of one connection are called one after the other. They may
+// write to the connection, Send on it and close it. They must not read, nor call
+// Ping, which could only wait out its context (SendPing is for that). A panic in
+// a callback is contained: it closes the connection with StatusInternalError and
+// is reported (see Trace.Panicked).
+type Events struct {
+	// Open is called first.
+	Open func(c *Conn)
+
+	// Message is called for each message. p is valid during the call.
+	Message func(c *Conn, t MessageType, p []byte)
+
+	// Ping and Pong are called for each ping and pong of the peer. A ping has
+	// been answered by then. payload is valid during the call.
+	Ping func(c *Conn, payload []byte)
+	Pong func(c *Conn, payload []byte)
+
+	// Drain is called when what Send had queued has been sent, after the queue
+	// was full (ErrSendLimit) or more than half full.
+	Drain func(c *Conn)
+
+	// Close is called last and exactly once, when the connection has ended,
+	// with what Conn.Err returns.
+	Close func(c *Conn, err error)
+}
+
+// Serve drives c with ev's callbacks on this goroutine until the connection
+// ends. It takes the reading side over: other reads return ErrTaken. When ctx
+// ends, Serve closes the connection with StatusGoingAway and returns ctx's
+// error. Otherwise it returns nil if the connection was closed by this side, or
+// by the peer with StatusNormalClosure or StatusGoingAway, and else the cause of
+// the end; after a panic in a callback, an error that tells its value. If the
+// reading side is not free, Serve returns ErrTaken or ErrConcurrentRead, calls
+// nothing and leaves the connection as it is.
+func (ev *Events) Serve(ctx context.Context, c *Conn) error {
+	if ctx == nil {
+		return errNilContext
+	}
+	if err := c.l.drive(ev.Drain != nil); err != nil {
+		return err
+	}
+	s := served{ev: ev, c: c}
+	defer s.end()
+	s.call(event{kind: eventStart})
+	err := s.loop(ctx)
+	if ctx.Err() != nil && c.l.isOpen() {
+		_ = c.l.close(StatusGoingAway, "")
+	}
+	c.l.receiveEnd()
+	s.end()
+	switch {
+	case s.panicked != nil:
+		return s.panicked
+	case ctx.Err() != nil && err == ctx.Err():
+		return err
+	case c.l.endedWell(err):
+		return nil
+	}
+	return err
+}
+
+// served is one connection under Serve.
+type served struct {
+	ev       *Events
+	c        *Conn
+	ended    bool
+	panicked error
+}
+
+// loop hands out what comes until the connection or ctx ends.
+func (s *served) loop(ctx context.Context) error {
+	discarded := s.c.l.discard(ctx)
+	if discarded != nil {
+		return discarded
+	}
+	for {
+		ev, err := s.c.l.next(ctx, false)
+		if err != nil {
+			return err
+		}
+		s.call(ev)
+		s.c.l.reuse(ev)
+	}
+}
+
+// end gives the connection up and calls Close, once. It is also what a
+// runtime.Goexit in a callback leaves by.
+func (s *served) end() {
+	if s.ended {
+		return
+	}
+	s.ended = true
+	l := &s.c.l
+	if !l.isClosed() {
+		_ = l.close(StatusInternalError, "")
+		l.receiveEnd()
+	}
+	l.give()
+	s.call(event{kind: eventClose})
+}
+
+// call calls the callback for an event and contains its panic.
+func (s *served) call(e event) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		v := recover()
+		if v == nil {
+			return // runtime.Goexit
+		}
+		s.panicked = fmt.Errorf("websocket: panic in a callback: %v", v)
+		reportPanic(s.c.l.set.trace, v, debug.Stack())
+		_ = s.c.l.close(StatusInternalError, "")
+	}()
+	ev, c := s.ev, s.c
+	switch {
+	case e.kind == eventMessage && ev.Message != nil:
+		ev.Message(c, e.typ, e.data)
+	case e.kind == eventStart && ev.Open != nil:
+		ev.Open(c)
+	case e.kind == eventPing && ev.Ping != nil:
+		ev.Ping(c, e.data)
+	case e.kind == eventPong && ev.Pong != nil:
+		ev.Pong(c, e.data)
+	case e.kind == eventDrain && ev.Drain != nil:
+		ev.Drain(c)
+	case e.kind == eventClose && ev.Close != nil:
+		ev.Close(c, c.Err())
+	}
+	returned = true
+}

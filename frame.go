@@ -1,0 +1,208 @@
+// Frame headers, RFC 6455 section 5.2.
+
+package websocket
+
+import "encoding/binary"
+
+// Role says which side of a connection an endpoint is. A client masks what it
+// sends and a server does not (RFC 6455, section 5.1).
+type Role uint8
+
+// The roles. The zero Role is not valid.
+const (
+	RoleClient Role = 1 // opened the connection
+	RoleServer Role = 2 // accepted it
+)
+
+// MessageType is the type of a data message (RFC 6455, section 5.6).
+type MessageType uint8
+
+// The types of messages. Their values are those of the opcodes.
+const (
+	MessageText   MessageType = 1 // UTF-8 text
+	MessageBinary MessageType = 2 // bytes whose meaning is up to the application
+)
+
+// String returns "text" or "binary".
+func (t MessageType) String() string {
+	switch t {
+	case MessageText:
+		return "text"
+	case MessageBinary:
+		return "binary"
+	}
+	return "invalid message type"
+}
+
+func (t MessageType) valid() bool { return t == MessageText || t == MessageBinary }
+
+// Opcode tells what a frame's payload means (RFC 6455, section 5.2).
+type Opcode uint8
+
+// The opcodes in use. 3 to 7 and 11 to 15 are reserved.
+const (
+	OpContinuation Opcode = 0
+	OpText         Opcode = 1
+	OpBinary       Opcode = 2
+	OpClose        Opcode = 8
+	OpPing         Opcode = 9
+	OpPong         Opcode = 10
+)
+
+// Control reports whether op is the opcode of a control frame
+// (RFC 6455, section 5.5).
+func (op Opcode) Control() bool { return op&8 != 0 }
+
+// Reserved reports whether op has no meaning in RFC 6455.
+func (op Opcode) Reserved() bool { return op > OpBinary && op < OpClose || op > OpPong }
+
+// maxControlPayload is the longest payload of a control frame:
+// "All control frames MUST have a payload length of 125 bytes or less"
+// (RFC 6455, section 5.5).
+const maxControlPayload = 125
+
+// maxHeader is the length of the longest frame header.
+const maxHeader = 2 + 8 + 4
+
+// A FrameHeader is everything of a frame before its payload (RFC 6455,
+// section 5.2). It is for programs that work on frames themselves, such as
+// proxies; Conn does all of this for you.
+type FrameHeader struct {
+	Final            bool // FIN: the last frame of a message
+	RSV1, RSV2, RSV3 bool // reserved for extensions; permessage-deflate uses RSV1
+	Opcode           Opcode
+	Masked           bool
+	MaskingKey       [4]byte // meaningful if Masked
+	PayloadLength    int64   // bytes; never negative in a parsed header
+}
+
+// Append appends the wire form of h to dst and returns the result, using the
+// shortest encoding of the length. A negative PayloadLength is taken as 0, and
+// only the low four bits of Opcode are used.
+func (h FrameHeader) Append(dst []byte) []byte {
+	b0 := byte(h.Opcode & 0x0f)
+	if h.Final {
+		b0 |= 0x80
+	}
+	if h.RSV1 {
+		b0 |= 0x40
+	}
+	if h.RSV2 {
+		b0 |= 0x20
+	}
+	if h.RSV3 {
+		b0 |= 0x10
+	}
+	var b1 byte
+	if h.Masked {
+		b1 = 0x80
+	}
+	switch n := max(h.PayloadLength, 0); {
+	case n <= 125:
+		dst = append(dst, b0, b1|byte(n))
+	case n <= 0xffff:
+		dst = append(dst, b0, b1|126, byte(n>>8), byte(n))
+	default:
+		dst = append(dst, b0, b1|127)
+		dst = binary.BigEndian.AppendUint64(dst, uint64(n))
+	}
+	if h.Masked {
+		dst = append(dst, h.MaskingKey[:]...)
+	}
+	return dst
+}
+
+// ParseFrameHeader parses the frame header at the front of b and returns it
+// with the number of bytes it takes. If b is too short to hold all of it, n is
+// 0 and there is no error. Beyond the layout it checks what holds for every
+// endpoint and extension: no reserved opcode, the shortest encoding of the
+// length, the length's top bit clear, control frames whole and at most 125
+// bytes long. These errors are found in the first bytes that show them. The
+// error is a *CloseError with the code to fail the connection with.
+func ParseFrameHeader(b []byte) (h FrameHeader, n int, err error) {
+	h, n, ce := parseHeader(b)
+	if ce != nil {
+		return h, 0, ce
+	}
+	return h, n, nil
+}
+
+// parseHeader is ParseFrameHeader with a typed error.
+func parseHeader(b []byte) (h FrameHeader, n int, err *CloseError) {
+	if len(b) < 2 {
+		return h, 0, nil
+	}
+	b0, b1 := b[0], b[1]
+	h.Final = b0&0x80 != 0
+	h.RSV1 = b0&0x40 != 0
+	h.RSV2 = b0&0x20 != 0
+	h.RSV3 = b0&0x10 != 0
+	h.Opcode = Opcode(b0 & 0x0f)
+	h.Masked = b1&0x80 != 0
+	h.PayloadLength = int64(b1 & 0x7f)
+	if err := h.checkOpcode(); err != nil {
+		return h, 0, err
+	}
+	n = 2
+	switch h.PayloadLength {
+	case 126:
+		if len(b) < 4 {
+			return h, 0, nil
+		}
+		n = 4
+		h.PayloadLength = int64(b[2])<<8 | int64(b[3])
+		if h.PayloadLength <= 125 {
+			return h, 0, errNotMinimal()
+		}
+	case 127:
+		if len(b) < 10 {
+			return h, 0, nil
+		}
+		n = 10
+		length := binary.BigEndian.Uint64(b[2:])
+		// "the most significant bit MUST be 0" (RFC 6455, section 5.2).
+		if length>>63 != 0 {
+			return h, 0, failure(StatusProtocolError, "frame length has its most significant bit set", nil)
+		}
+		if length <= 0xffff {
+			return h, 0, errNotMinimal()
+		}
+		h.PayloadLength = int64(length)
+	}
+	if !h.Masked {
+		return h, n, nil
+	}
+	if len(b) < n+4 {
+		return h, 0, nil
+	}
+	h.MaskingKey = [4]byte(b[n:])
+	return h, n + 4, nil
+}
+
+// errNotMinimal: "the minimal number of bytes MUST be used to encode the
+// length" (RFC 6455, section 5.2).
+func errNotMinimal() *CloseError {
+	return failure(StatusProtocolError, "frame length is not encoded in the fewest bytes", nil)
+}
+
+// checkOpcode checks what the first two bytes of a header show. The length it
+// sees is the 7-bit one.
+func (h *FrameHeader) checkOpcode() *CloseError {
+	// "If an unknown opcode is received, the receiving endpoint MUST _Fail the
+	// WebSocket Connection_" (RFC 6455, section 5.2).
+	if h.Opcode.Reserved() {
+		return failure(StatusProtocolError, "frame with a reserved opcode", nil)
+	}
+	if !h.Opcode.Control() {
+		return nil
+	}
+	// "All control frames MUST have a payload length of 125 bytes or less and
+	// MUST NOT be fragmented" (RFC 6455, section 5.5).
+	if h.PayloadLength > maxControlPayload {
+		return failure(StatusProtocolError, "control frame longer than 125 bytes", nil)
+	}
+	if !h.Final {
+		return failure(StatusProtocolError, "fragmented control frame", nil)
+	}
+	return nil
+}

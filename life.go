@@ -1,0 +1,156 @@
+// The states of a connection, and what its callers are told of its end.
+
+package websocket
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+)
+
+// State is how far a connection is. The browser's CONNECTING has no counterpart
+// here: there is no Conn before the opening handshake has succeeded.
+type State uint32
+
+// The states of a connection.
+const (
+	StateOpen    State = 1 // messages can be sent and received
+	StateClosing State = 2 // the closing handshake has begun
+	StateClosed  State = 3 // it has ended
+)
+
+// String returns "open", "closing" or "closed".
+func (s State) String() string {
+	switch s {
+	case StateOpen:
+		return "open"
+	case StateClosing:
+		return "closing"
+	case StateClosed:
+		return "closed"
+	}
+	return "invalid state"
+}
+
+// errShut is what a writer returns after the end.
+var errShut = errors.New("websocket: shut")
+
+// errNilContext says what a nil context is.
+var errNilContext = errors.New("websocket: nil context")
+
+// An endError is an error that ended a connection and matches another too.
+type endError struct {
+	text  string
+	wraps []error
+}
+
+func (e *endError) Error() string   { return e.text }
+func (e *endError) Unwrap() []error { return e.wraps }
+
+var (
+	errNoHeartbeat error = &endError{ErrHeartbeat.Error(), []error{ErrHeartbeat, os.ErrDeadlineExceeded}}
+
+	errCloseTimeout error = &endError{
+		"websocket: the peer did not answer the close frame in time",
+		[]error{os.ErrDeadlineExceeded},
+	}
+)
+
+// errClosed is what a call gets on a connection that has been closed.
+func errClosed(cause error) error {
+	if cause == nil {
+		return &endError{"websocket: use of closed connection", []error{net.ErrClosed}}
+	}
+	return &endError{"websocket: use of closed connection: " + trimName(cause.Error()), []error{net.ErrClosed, cause}}
+}
+
+// trimName takes our name off the front of a text that gets it again.
+func trimName(s string) string {
+	const name = "websocket: "
+	if len(s) > len(name) && s[:len(name)] == name {
+		return s[len(name):]
+	}
+	return s
+}
+
+// A life is how far a connection has come, and why it ended.
+type life struct {
+	state atomic.Uint32 // of type State
+	ended chan struct{} // closed when everything has been given up
+
+	mu     sync.Mutex
+	cause  error // why it ends; the first one counts
+	began  bool  // this side began the closing handshake, or just closed
+	ending bool  // somebody gives everything up
+}
+
+func (l *life) isOpen() bool   { return State(l.state.Load()) == StateOpen }
+func (l *life) isClosed() bool { return State(l.state.Load()) == StateClosed }
+
+// close makes an open connection closing, on behalf of this side or the peer.
+// The caller holds mu.
+func (l *life) close(began bool) bool {
+	if !l.state.CompareAndSwap(uint32(StateOpen), uint32(StateClosing)) {
+		return false
+	}
+	l.began = began
+	return true
+}
+
+// blame sets the cause, unless there is one. The caller holds mu.
+func (l *life) blame(cause error) {
+	if l.cause == nil {
+		l.cause = cause
+	}
+}
+
+// afterEnd is the error of a call that came after the end, or after this side
+// has begun to close.
+func (l *life) afterEnd() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return errClosed(l.cause)
+}
+
+// atEnd waits for the end and is the error of a call that was under way.
+func (l *life) atEnd() error {
+	<-l.ended
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.began || l.cause == nil {
+		return errClosed(l.cause)
+	}
+	return l.cause
+}
+
+// err returns the cause of the end, nil before it.
+func (l *life) err() error {
+	select {
+	case <-l.ended:
+	default:
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cause == nil {
+		return errClosed(nil)
+	}
+	return l.cause
+}
+
+// endedWell reports whether err, from a read, tells of an end that was meant:
+// this side closed, or the peer did with 1000 or 1001.
+func (l *life) endedWell(err error) bool {
+	if !l.isClosed() && !errors.Is(err, net.ErrClosed) {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.began {
+		return true
+	}
+	code := CloseStatus(l.cause)
+	return code == StatusNormalClosure || code == StatusGoingAway
+}

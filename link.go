@@ -1,0 +1,471 @@
+// Both halves joined: what the inbound half asks for, the outbound half does.
+
+package websocket
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+	"unicode/utf8"
+
+	"github.com/seed86893212/websocket/internal/bufpool"
+)
+
+const (
+	// brokenTime is how long reading may go on once writing has failed.
+	brokenTime = time.Second
+	// lingerTime and lingerBytes bound what is still received after this side
+	// has failed the connection, so that the peer gets to see why.
+	lingerTime  = time.Second
+	lingerBytes = 1 << 20
+)
+
+// A link joins the two halves of a connection and sees it through to its end.
+// Everybody who reads does it through next, and everything that ends the
+// connection comes through end.
+type link struct {
+	rd   reader
+	wr   writer
+	set  settings
+	ping pinger
+	life
+
+	// For the holder of the reader's role.
+	serial    uint32 // of the last message begun as a stream
+	streaming bool   // it has not been received whole
+
+	alarm alarm
+
+	// With life's mutex.
+	broken error // why writing has failed
+	drains bool  // the reader wants to know when the send queue has drained
+}
+
+func (l *link) init(t transport, side Role, set settings, buffered []byte) {
+	l.set = set
+	l.ended = make(chan struct{})
+	l.state.Store(uint32(StateOpen))
+	l.rd.init(t, side, set.maxMessageSize, buffered)
+	l.wr.init(t, side, set.sendLimit, l.told)
+	l.alarm.init(set.heartbeat, set.heartbeatTimeout, l.tick)
+}
+
+// next returns the next event, waiting for input if need be. What the protocol
+// asks for has been done by then: a ping has been answered, a failure and a
+// close frame have ended the connection and are returned as the error. After
+// its own close frame this side gets no more data. The caller holds the role.
+func (l *link) next(ctx context.Context, stream bool) (event, error) {
+	if err := ctx.Err(); err != nil {
+		return event{}, err
+	}
+	if l.isClosed() {
+		return event{}, l.afterEnd()
+	}
+	for {
+		ev := l.rd.next(stream)
+		if ev.kind == eventMore {
+			var err error
+			if ev, err = l.wait(ctx); err != nil {
+				return event{}, err
+			}
+		}
+		switch ev.kind {
+		case eventMore:
+			continue
+		case eventPing:
+			l.wr.pong(ev.data)
+		case eventPong:
+			l.ping.ponged(ev.data)
+		case eventClose:
+			return event{}, l.peerClosed(ev.close)
+		case eventFail:
+			return event{}, l.fail(ev.close)
+		case eventStart, eventChunk:
+			l.streaming = !ev.final
+			if !l.isOpen() {
+				continue
+			}
+		case eventMessage:
+			if !l.isOpen() {
+				continue
+			}
+			l.received(ev)
+		}
+		return ev, nil
+	}
+}
+
+// received does what is to be done before a message is handed out.
+func (l *link) received(ev event) {
+	if !l.set.noCoalescing && l.rd.more() {
+		l.wr.hold()
+	}
+	if t := l.set.trace; t != nil && t.MessageReceived != nil {
+		t.MessageReceived(ev.typ, len(ev.data))
+	}
+}
+
+// wait waits for input. What was held back for company is sent first.
+func (l *link) wait(ctx context.Context) (event, error) {
+	l.wr.release()
+	l.alarm.park()
+	ev, err := l.rd.fill(ctx)
+	switch {
+	case err == nil:
+		l.alarm.received()
+		return ev, nil
+	case err != errWoken:
+		return event{}, l.lost(err)
+	}
+	l.alarm.leave()
+	why := l.rd.bell.answer()
+	if l.isClosed() {
+		return event{}, l.atEnd()
+	}
+	if err := ctx.Err(); err != nil {
+		return event{}, err
+	}
+	if why&wakeDrain != 0 {
+		return event{kind: eventDrain}, nil
+	}
+	return event{}, nil
+}
+
+// message returns the next whole message.
+func (l *link) message(ctx context.Context) (event, error) {
+	for {
+		ev, err := l.next(ctx, false)
+		if err != nil || ev.kind == eventMessage {
+			return ev, err
+		}
+	}
+}
+
+// lost ends the connection after its transport could not be read any more.
+func (l *link) lost(err error) error {
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF // no close frame (RFC 6455, section 7.1.5)
+	}
+	l.end(err, false)
+	return l.atEnd()
+}
+
+// discard receives the rest of a message that was begun as a stream and makes
+// its reader stale.
+func (l *link) discard(ctx context.Context) error {
+	l.serial++
+	for l.streaming {
+		if _, err := l.next(ctx, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take takes the reader's role for one read or one loop.
+func (l *link) take(ctx context.Context) error {
+	if ctx == nil {
+		return errNilContext
+	}
+	err := l.rd.role.take()
+	if err == ErrConcurrentRead && !l.isOpen() {
+		return l.afterEnd() // it is being closed
+	}
+	return err
+}
+
+// drive takes the reader's role for a driver, which may want to know when the
+// send queue has drained.
+func (l *link) drive(drains bool) error {
+	if err := l.rd.role.drive(); err != nil {
+		return err
+	}
+	l.rd.in.grow = bufpool.Grow
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.drains = drains
+	return nil
+}
+
+// reuse takes the memory of a message back that has been handed out.
+func (l *link) reuse(ev event) {
+	if ev.kept {
+		bufpool.Put(ev.data)
+	}
+}
+
+// give gives the reader's role back.
+func (l *link) give() {
+	if l.isClosed() {
+		l.rd.free()
+	}
+	l.rd.role.give()
+}
+
+// sendable checks a message before anything of it is sent.
+func (l *link) sendable(ctx context.Context, t MessageType, p []byte) error {
+	if ctx == nil {
+		return errNilContext
+	}
+	if !t.valid() {
+		return errMessageType
+	}
+	if t == MessageText && !l.set.skipOutgoingTextCheck && !utf8.Valid(p) {
+		return ErrInvalidText
+	}
+	return nil
+}
+
+// sent tells the trace of a message that was accepted.
+func (l *link) sent(t MessageType, size int) {
+	if trace := l.set.trace; trace != nil && trace.MessageSent != nil {
+		trace.MessageSent(t, size)
+	}
+}
+
+// write sends one frame, and says why if it cannot.
+func (l *link) write(ctx context.Context, op Opcode, final bool, p []byte, inside bool) (accepted bool, err error) {
+	open := !l.isClosed()
+	if accepted, err = l.wr.write(ctx, op, final, p, inside); err != nil {
+		err = l.writeError(err, open)
+	}
+	return accepted, err
+}
+
+// writeError says what a caller is told whose write got err. open tells whether
+// the connection had not ended as the call began.
+func (l *link) writeError(err error, open bool) error {
+	switch {
+	case err == nil:
+		return nil
+	case err == errShut && open:
+		return l.atEnd()
+	case err == errShut || err == errClosing:
+		return l.afterEnd()
+	}
+	return err
+}
+
+// told is the writer's.
+func (l *link) told(drained bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case drained && l.drains:
+		l.rd.bell.wake(wakeDrain)
+	case !drained && l.broken == nil:
+		// The peer's close frame may still be there to be read.
+		l.broken = err
+		l.alarm.endWithin(brokenTime)
+	}
+}
+
+// tick is called by the alarm.
+func (l *link) tick() {
+	switch l.alarm.due() {
+	case alarmOver:
+		l.mu.Lock()
+		cause := l.broken
+		l.mu.Unlock()
+		if cause == nil {
+			cause = errCloseTimeout
+		}
+		l.end(cause, false)
+	case alarmSilent:
+		l.end(errNoHeartbeat, false)
+	case alarmPing:
+		_ = l.wr.ping(nil) // the end is found elsewhere
+		if l.set.trace != nil && l.set.trace.HeartbeatSent != nil {
+			l.set.trace.HeartbeatSent()
+		}
+	}
+}
+
+// end is the one door out. The first call decides the cause; every call returns
+// when the transport has been closed. In order means that both sides have sent
+// their close frames.
+func (l *link) end(cause error, inOrder bool) {
+	l.mu.Lock()
+	if l.ending {
+		l.mu.Unlock()
+		<-l.ended
+		return
+	}
+	l.ending = true
+	l.blame(cause)
+	cause = l.cause
+	l.state.Store(uint32(StateClosed))
+	l.mu.Unlock()
+	l.alarm.stop()
+	l.wr.shut(errShut)
+	if inOrder {
+		_ = l.rd.t.close()
+	} else {
+		_ = l.rd.t.abort()
+	}
+	l.rd.bell.wake(wakeClose)
+	if taken, _, _ := l.rd.role.closer(); taken { // otherwise the holder does it
+		l.give()
+	}
+	if t := l.set.trace; t != nil && t.Closed != nil {
+		t.Closed(cause)
+	}
+	close(l.ended)
+}
+
+// peerClosed answers the peer's close frame, or takes it as the answer to ours,
+// and ends the connection.
+func (l *link) peerClosed(ce *CloseError) error {
+	l.mu.Lock()
+	l.closing(false)
+	ce.Remote = !l.began
+	l.blame(ce)
+	l.mu.Unlock()
+	// "When sending a Close frame in response, the endpoint typically echos the
+	// status code it received" (RFC 6455, section 5.5.1).
+	l.wr.close(ce.Code, "")
+	ctx, cancel := l.closeContext()
+	defer cancel()
+	sent := l.wr.flush(ctx) == nil
+	if sent && l.rd.in.rx.role == RoleClient {
+		// "the server MUST close the underlying TCP connection immediately; the
+		// client SHOULD wait for the server to close" (section 7.1.1).
+		l.linger(ctx)
+	}
+	l.end(ce, sent)
+	return l.atEnd()
+}
+
+// fail fails the connection (RFC 6455, section 7.1.7): the peer is told why, if
+// that is still possible.
+func (l *link) fail(ce *CloseError) error {
+	l.mu.Lock()
+	l.closing(false)
+	l.blame(ce)
+	l.mu.Unlock()
+	l.wr.close(ce.Code, ce.Reason)
+	ctx, cancel := l.closeContext()
+	defer cancel()
+	if l.wr.flush(ctx) == nil {
+		// Closing with input unread would reset the connection, and the peer
+		// might never see the close frame.
+		l.rd.t.closeWrite()
+		ctx, cancel := context.WithTimeout(ctx, lingerTime)
+		l.linger(ctx)
+		cancel()
+	}
+	l.end(ce, false)
+	return l.atEnd()
+}
+
+// closing makes the state closing and sees that the connection ends in time
+// whatever happens. The caller holds mu.
+func (l *link) closing(began bool) {
+	if l.life.close(began) && l.set.closeTimeout > 0 {
+		l.alarm.endWithin(l.set.closeTimeout)
+	}
+}
+
+// closeContext returns a context that ends when closing should have.
+func (l *link) closeContext() (context.Context, context.CancelFunc) {
+	if l.set.closeTimeout <= 0 {
+		return context.WithCancel(context.Background())
+	}
+	return context.WithTimeout(context.Background(), l.set.closeTimeout)
+}
+
+// linger receives and drops what still comes, until the peer closes.
+func (l *link) linger(ctx context.Context) {
+	l.rd.buf.free()
+	l.rd.bell.watch(ctx)
+	for got := 0; got < lingerBytes && ctx.Err() == nil; {
+		n, err := l.rd.t.read(&l.rd.buf, nil)
+		l.rd.buf.free()
+		if err == errWoken {
+			l.rd.bell.answer()
+			if l.isClosed() {
+				return
+			}
+			continue
+		}
+		if err != nil {
+			return
+		}
+		got += n
+	}
+}
+
+// close begins the closing handshake and waits for its end, unless it is called
+// from where the end is dealt with.
+func (l *link) close(code StatusCode, reason string) error {
+	code, reason, bad := checkClose(code, reason)
+	l.mu.Lock()
+	first := l.isOpen()
+	l.closing(true)
+	l.mu.Unlock()
+	if first {
+		l.wr.close(code, reason)
+	}
+	if l.finish() {
+		return bad
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !first {
+		return errClosed(l.cause)
+	}
+	var ce *CloseError
+	if !errors.As(l.cause, &ce) {
+		return errors.Join(bad, l.cause)
+	}
+	return bad
+}
+
+// finish sees the closing handshake through. It reports whether somebody else
+// is to do so, later.
+func (l *link) finish() (later bool) {
+	for {
+		select {
+		case <-l.ended:
+			return false
+		default:
+		}
+		taken, busy, freed := l.rd.role.closer()
+		if busy {
+			return true
+		}
+		if taken {
+			l.receiveEnd()
+			l.give()
+			continue
+		}
+		select {
+		case <-l.ended:
+		case <-freed:
+		}
+	}
+}
+
+// receiveEnd receives until the connection ends. The caller holds the role.
+func (l *link) receiveEnd() {
+	l.serial++
+	for {
+		if _, err := l.next(context.Background(), true); err != nil {
+			return
+		}
+	}
+}
+
+// closeNow ends the connection without a handshake.
+func (l *link) closeNow() error {
+	l.mu.Lock()
+	if l.ending {
+		defer l.mu.Unlock()
+		return errClosed(l.cause)
+	}
+	l.began = l.began || l.cause == nil
+	l.mu.Unlock()
+	l.end(nil, false)
+	return nil
+}

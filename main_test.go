@@ -1,0 +1,9 @@
+package websocket_test
+
+import (
+	"testing"
+
+	"github.com/seed86893212/websocket/internal/leak"
+)
+
+func TestMain(m *testing.M) { leak.Main(m) }

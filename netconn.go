@@ -1,0 +1,171 @@
+// NetConn: a WebSocket connection as a net.Conn.
+
+package websocket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// NetConn returns c as a net.Conn: what is written goes out as messages of type
+// t, one for each Write, and what is read is the bytes of the messages that
+// come, one after the other. It takes the reading side over; if that is not
+// free, its reads return ErrTaken or ErrConcurrentRead. When ctx ends, the
+// connection is closed.
+//
+// A message of another type closes the connection with StatusUnsupportedData.
+// Read returns io.EOF after the peer has closed with StatusNormalClosure or
+// StatusGoingAway. Close closes with StatusNormalClosure. Deadlines work as
+// net.Conn says and leave the connection usable: their errors match
+// os.ErrDeadlineExceeded. The result is safe for concurrent use as a net.Conn
+// is.
+func NetConn(ctx context.Context, c *Conn, t MessageType) net.Conn {
+	n := &netConn{c: c, t: t}
+	n.read.init()
+	n.write.init()
+	n.err = c.l.drive(false)
+	n.stop = context.AfterFunc(ctx, func() { _ = c.CloseNow() })
+	return n
+}
+
+type netConn struct {
+	c    *Conn
+	t    MessageType
+	stop func() bool
+
+	readMu sync.Mutex
+	rest   []byte // lies in the connection's buffers
+	err    error  // sticks
+
+	read, write deadline
+}
+
+func (n *netConn) Read(p []byte) (int, error) {
+	n.readMu.Lock()
+	defer n.readMu.Unlock()
+	if len(p) == 0 {
+		return 0, nil
+	}
+	for len(n.rest) == 0 {
+		if n.err != nil {
+			return 0, n.err
+		}
+		if err := n.next(); err != nil {
+			return 0, err
+		}
+	}
+	k := copy(p, n.rest)
+	n.rest = n.rest[k:]
+	return k, nil
+}
+
+// next receives the next piece of a message.
+func (n *netConn) next() error {
+	ctx := n.read.context()
+	ev, err := n.c.l.next(ctx, true)
+	switch {
+	case err != nil && err == ctx.Err():
+		return os.ErrDeadlineExceeded
+	case err != nil:
+		n.c.l.give()
+		n.err = err
+		if code := CloseStatus(err); code == StatusNormalClosure || code == StatusGoingAway {
+			if !errors.Is(err, net.ErrClosed) {
+				n.err = io.EOF
+			}
+		}
+		return n.err
+	case ev.kind == eventStart && ev.typ != n.t:
+		_ = n.c.l.close(StatusUnsupportedData, fmt.Sprintf("%s messages are not expected", ev.typ))
+	case ev.kind == eventChunk:
+		n.rest = ev.data
+	}
+	return nil
+}
+
+func (n *netConn) Write(p []byte) (int, error) {
+	ctx := n.write.context()
+	err := n.c.Write(ctx, n.t, p)
+	if err != nil && err == ctx.Err() {
+		err = os.ErrDeadlineExceeded
+	}
+	if err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Close sees the closing handshake through itself if nobody is reading.
+func (n *netConn) Close() error {
+	n.stop()
+	err := n.c.l.close(StatusNormalClosure, "")
+	n.readMu.Lock() // a read under way sees the handshake through
+	defer n.readMu.Unlock()
+	n.rest = nil
+	if n.err == nil {
+		n.c.l.receiveEnd()
+		n.c.l.give()
+		n.err = n.c.l.afterEnd()
+	}
+	return err
+}
+
+func (n *netConn) LocalAddr() net.Addr  { return n.c.LocalAddr() }
+func (n *netConn) RemoteAddr() net.Addr { return n.c.RemoteAddr() }
+
+func (n *netConn) SetDeadline(t time.Time) error {
+	n.read.set(t)
+	n.write.set(t)
+	return nil
+}
+
+func (n *netConn) SetReadDeadline(t time.Time) error {
+	n.read.set(t)
+	return nil
+}
+
+func (n *netConn) SetWriteDeadline(t time.Time) error {
+	n.write.set(t)
+	return nil
+}
+
+// A deadline is a context that can be moved: calls under way see the new time.
+type deadline struct {
+	mu    sync.Mutex
+	timer *time.Timer
+	ctx   context.Context
+	end   context.CancelFunc
+}
+
+func (d *deadline) init() { d.ctx, d.end = context.WithCancel(context.Background()) }
+
+func (d *deadline) context() context.Context {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.ctx
+}
+
+// set moves the deadline; the zero time means none.
+func (d *deadline) set(t time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	late := d.timer != nil && !d.timer.Stop()
+	d.timer = nil
+	if late || d.ctx.Err() != nil {
+		d.init()
+	}
+	if t.IsZero() {
+		return
+	}
+	if wait := time.Until(t); wait > 0 {
+		d.timer = time.AfterFunc(wait, d.end)
+	} else {
+		d.end()
+	}
+}

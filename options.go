@@ -1,0 +1,288 @@
+// The option structs and the one settings value that is built from each.
+
+package websocket
+
+import (
+	"context"
+	"crypto/tls"
+	"log"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// The defaults of the options, used where a field is 0.
+const (
+	DefaultMaxMessageSize   = 1 << 20
+	DefaultHeartbeat        = 30 * time.Second
+	DefaultHeartbeatTimeout = 15 * time.Second
+	DefaultCloseTimeout     = 5 * time.Second
+	DefaultHandshakeTimeout = 10 * time.Second
+	DefaultSendLimit        = 1 << 20
+)
+
+// UpgradeOptions configures Upgrade and Handler. A nil *UpgradeOptions and the
+// zero value are good defaults. The struct is read, never changed, and may be
+// shared by any number of calls.
+type UpgradeOptions struct {
+	// Subprotocols are the subprotocols this server speaks, the preferred one
+	// first. The first that the client offers too is chosen; none is fine
+	// (RFC 6455, section 4.2.2). Ignored if ChooseSubprotocol is set.
+	Subprotocols []string
+
+	// HandshakeTimeout bounds the opening handshake. 0 means
+	// DefaultHandshakeTimeout, negative means no bound.
+	HandshakeTimeout time.Duration
+
+	// MaxMessageSize bounds a received message in bytes, after inflation, for
+	// every way of reading. 0 means DefaultMaxMessageSize, negative means no
+	// bound. A longer message fails the connection with StatusMessageTooBig
+	// and an error that matches ErrMessageTooBig.
+	MaxMessageSize int64
+
+	// Heartbeat is how long nothing may have come from the peer before a ping
+	// is sent. 0 means DefaultHeartbeat, negative means no heartbeat.
+	Heartbeat time.Duration
+
+	// HeartbeatTimeout is how long a read then waits for any sign of life
+	// before the connection fails with ErrHeartbeat. It runs only while a read
+	// waits for input. 0 means DefaultHeartbeatTimeout, negative means no bound.
+	HeartbeatTimeout time.Duration
+
+	// CloseTimeout bounds the closing handshake. 0 means DefaultCloseTimeout,
+	// negative means no bound.
+	CloseTimeout time.Duration
+
+	// SendLimit bounds what Send may queue, in bytes. 0 means
+	// DefaultSendLimit, negative means no bound.
+	SendLimit int64
+
+	// NoCoalescing writes every message at once. Without it, replies written
+	// while more complete messages have already been received are collected
+	// and leave together: when the reader would wait, at 16 KiB, or after 1 ms
+	// (as punctual as Go's timers).
+	NoCoalescing bool
+
+	// SkipOutgoingTextCheck sends text messages without checking that they are
+	// valid UTF-8, for callers that know.
+	SkipOutgoingTextCheck bool
+
+	// Trace, if not nil, is told what happens on the connection.
+	Trace *Trace
+
+	// OriginPatterns are the origins that may connect besides the request's
+	// own host: "example.com", "*.example.com", "https://example.com:8443",
+	// in the syntax of path.Match, compared without regard to case. A pattern
+	// without a scheme matches any. []string{"*"} lets every web page of the
+	// world open connections with its visitor's cookies. A request without an
+	// Origin header is not from a browser's page and always passes.
+	OriginPatterns []string
+
+	// CheckOrigin, if set, decides instead of OriginPatterns and the same-host
+	// rule. An error refuses the request with 403 and is part of the answer.
+	CheckOrigin func(r *http.Request) error
+
+	// ChooseSubprotocol, if set, chooses among what the client offers. It
+	// returns one of the offered values or "" for none; an error refuses the
+	// request with 400.
+	ChooseSubprotocol func(r *http.Request, offered []string) (string, error)
+
+	_ [0]func() // not comparable, so that fields may be added
+}
+
+// DialOptions configures Dial. A nil *DialOptions and the zero value are good
+// defaults. The struct is read, never changed, and may be shared.
+type DialOptions struct {
+	// Subprotocols are offered to the server, the preferred one first.
+	Subprotocols []string
+
+	// HandshakeTimeout bounds everything Dial does, from the name look-up to
+	// the server's answer, besides Dial's context. 0 means
+	// DefaultHandshakeTimeout, negative means no bound.
+	HandshakeTimeout time.Duration
+
+	// MaxMessageSize is as in UpgradeOptions.
+	MaxMessageSize int64
+
+	// Heartbeat is as in UpgradeOptions.
+	Heartbeat time.Duration
+
+	// HeartbeatTimeout is as in UpgradeOptions.
+	HeartbeatTimeout time.Duration
+
+	// CloseTimeout is as in UpgradeOptions.
+	CloseTimeout time.Duration
+
+	// SendLimit is as in UpgradeOptions.
+	SendLimit int64
+
+	// NoCoalescing is as in UpgradeOptions.
+	NoCoalescing bool
+
+	// SkipOutgoingTextCheck is as in UpgradeOptions.
+	SkipOutgoingTextCheck bool
+
+	// Trace is as in UpgradeOptions.
+	Trace *Trace
+
+	// Header is sent with the request. Host sets the Host header; the headers
+	// of the handshake itself (RFC 6455, section 4.1) are refused here.
+	Header http.Header
+
+	// TLSConfig is used for wss and https URLs, cloned first. The server's
+	// name is taken from the URL where the config has none.
+	TLSConfig *tls.Config
+
+	// NetDial, if set, opens the connection to the server or the proxy. It may
+	// ignore the address, to dial a unix socket for example.
+	NetDial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	// NetDialTLS, if set, opens connections to wss and https servers with the
+	// TLS handshake already done. TLSConfig is not used then.
+	NetDialTLS func(ctx context.Context, network, address string) (net.Conn, error)
+
+	// Proxy returns the proxy for a request: http, https, socks5 or socks5h
+	// with or without credentials, nil for none. Its request has the URL's
+	// scheme as http or https. Nil means http.ProxyFromEnvironment's rules.
+	Proxy func(r *http.Request) (*url.URL, error)
+
+	// Jar, if set, gives the request's cookies and is told the answer's.
+	Jar http.CookieJar
+
+	// Redirects is how many redirects are followed. 0 and negative mean none.
+	// Credentials in Header never follow to another host, and no redirect
+	// leads from wss or https to ws or http.
+	Redirects int
+
+	_ [0]func() // not comparable, so that fields may be added
+}
+
+// ConnConfig describes a connection that is past its opening handshake, for
+// NewConn. Role has no useful zero value.
+type ConnConfig struct {
+	// MaxMessageSize is as in UpgradeOptions.
+	MaxMessageSize int64
+
+	// Heartbeat is as in UpgradeOptions.
+	Heartbeat time.Duration
+
+	// HeartbeatTimeout is as in UpgradeOptions.
+	HeartbeatTimeout time.Duration
+
+	// CloseTimeout is as in UpgradeOptions.
+	CloseTimeout time.Duration
+
+	// SendLimit is as in UpgradeOptions.
+	SendLimit int64
+
+	// NoCoalescing is as in UpgradeOptions.
+	NoCoalescing bool
+
+	// SkipOutgoingTextCheck is as in UpgradeOptions.
+	SkipOutgoingTextCheck bool
+
+	// Trace is as in UpgradeOptions.
+	Trace *Trace
+
+	// Role says which side of the connection this is.
+	Role Role
+
+	// Buffered are bytes of the peer that were read together with its
+	// handshake. They are copied.
+	Buffered []byte
+
+	// Subprotocol is what the handshake agreed on, "" for none.
+	Subprotocol string
+
+	// Extensions is the Sec-WebSocket-Extensions header that the handshake
+	// agreed on, "" for none.
+	Extensions string
+
+	_ [0]func() // not comparable, so that fields may be added
+}
+
+// Trace holds hooks that are told what happens on a connection. Each may be
+// nil. They are called from whatever goroutine does the work, possibly several
+// at once, and must return quickly. They are told facts, never handed the Conn.
+type Trace struct {
+	// MessageReceived is called for each message as it is handed out whole,
+	// with its size in bytes.
+	MessageReceived func(t MessageType, size int)
+
+	// MessageSent is called for each message as it is accepted for sending.
+	MessageSent func(t MessageType, size int)
+
+	// HeartbeatSent is called when a heartbeat ping is sent.
+	HeartbeatSent func()
+
+	// Closed is called once when the connection has ended, with its cause.
+	Closed func(err error)
+
+	// Panicked is called with the value and the stack of a panic in a callback
+	// or in Handler's serve. If it is nil, the panic is logged with package log.
+	Panicked func(value any, stack []byte)
+}
+
+// settings is what a connection needs of its options, defaults filled in.
+// Negative durations and sizes have become 0, which means none.
+type settings struct {
+	maxMessageSize        int64
+	heartbeat             time.Duration
+	heartbeatTimeout      time.Duration
+	closeTimeout          time.Duration
+	sendLimit             int64
+	noCoalescing          bool
+	skipOutgoingTextCheck bool
+	trace                 *Trace
+}
+
+func (o *UpgradeOptions) settings() settings {
+	return newSettings(o.MaxMessageSize, o.Heartbeat, o.HeartbeatTimeout, o.CloseTimeout, o.SendLimit,
+		o.NoCoalescing, o.SkipOutgoingTextCheck, o.Trace)
+}
+
+func (o *DialOptions) settings() settings {
+	return newSettings(o.MaxMessageSize, o.Heartbeat, o.HeartbeatTimeout, o.CloseTimeout, o.SendLimit,
+		o.NoCoalescing, o.SkipOutgoingTextCheck, o.Trace)
+}
+
+func (o *ConnConfig) settings() settings {
+	return newSettings(o.MaxMessageSize, o.Heartbeat, o.HeartbeatTimeout, o.CloseTimeout, o.SendLimit,
+		o.NoCoalescing, o.SkipOutgoingTextCheck, o.Trace)
+}
+
+func newSettings(maxMessageSize int64, heartbeat, heartbeatTimeout, closeTimeout time.Duration, sendLimit int64,
+	noCoalescing, skipOutgoingTextCheck bool, trace *Trace,
+) settings {
+	return settings{
+		maxMessageSize:        orDefault(maxMessageSize, DefaultMaxMessageSize),
+		heartbeat:             orDefault(heartbeat, DefaultHeartbeat),
+		heartbeatTimeout:      orDefault(heartbeatTimeout, DefaultHeartbeatTimeout),
+		closeTimeout:          orDefault(closeTimeout, DefaultCloseTimeout),
+		sendLimit:             orDefault(sendLimit, DefaultSendLimit),
+		noCoalescing:          noCoalescing,
+		skipOutgoingTextCheck: skipOutgoingTextCheck,
+		trace:                 trace,
+	}
+}
+
+// orDefault returns def for 0 and 0, which means none, for negative values.
+func orDefault[T ~int64](v, def T) T {
+	switch {
+	case v == 0:
+		return def
+	case v < 0:
+		return 0
+	}
+	return v
+}
+
+// reportPanic tells trace of a panic that was contained, or logs it.
+func reportPanic(trace *Trace, value any, stack []byte) {
+	if trace != nil && trace.Panicked != nil {
+		trace.Panicked(value, stack)
+		return
+	}
+	log.Printf("websocket: panic: %v\n%s", value, stack)
+}

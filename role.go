@@ -1,0 +1,79 @@
+// Who reads: one at a time, and for how long.
+
+package websocket
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// A readerRole says who has the reading side. Only one goroutine at a time has
+// it; a driver (Events.Serve, Engine, CloseRead, NetConn) has it for good.
+type readerRole struct {
+	mu     sync.Mutex
+	held   bool          // somebody has it now
+	driven bool          // a driver has taken it
+	freed  chan struct{} // closed as held becomes false, if somebody waits
+
+	// user says that the holder is in the caller's code: a loop's body or a
+	// callback. A call from there sees it; another need not.
+	user atomic.Bool
+}
+
+// take takes the role for one read or one loop.
+func (r *readerRole) take() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.driven:
+		return ErrTaken
+	case r.held:
+		return ErrConcurrentRead
+	}
+	r.held = true
+	return nil
+}
+
+// drive takes the role for a driver.
+func (r *readerRole) drive() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.driven:
+		return ErrTaken
+	case r.held:
+		return ErrConcurrentRead
+	}
+	r.held, r.driven = true, true
+	return nil
+}
+
+// give gives the role back.
+func (r *readerRole) give() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.held = false
+	r.user.Store(false)
+	if r.freed != nil {
+		close(r.freed)
+		r.freed = nil
+	}
+}
+
+// closer is how a closing call comes by the role: it has taken it, or somebody
+// who will finish the handshake has it, or it can wait until it is freed.
+func (r *readerRole) closer() (taken, busy bool, freed <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.driven || r.user.Load():
+		return false, true, nil
+	case !r.held:
+		r.held = true
+		return true, false, nil
+	}
+	if r.freed == nil {
+		r.freed = make(chan struct{})
+	}
+	return false, false, r.freed
+}
