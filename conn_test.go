@@ -83,7 +83,7 @@ func TestEcho(t *testing.T) {
 	overTransports(t, func(t *testing.T, pair func(testing.TB) (net.Conn, net.Conn)) {
 		for _, mode := range modes {
 			t.Run(mode, func(t *testing.T) {
-				client, server := connect(t, pair)
+				client, server := connectPair(t, pair)
 				done := make(chan error, 1)
 				go func() { done <- echo(server, mode) }()
 				for _, size := range sizes {
@@ -124,7 +124,7 @@ func TestPipelined(t *testing.T) {
 	overTransports(t, func(t *testing.T, pair func(testing.TB) (net.Conn, net.Conn)) {
 		for _, mode := range modes {
 			t.Run(mode, func(t *testing.T) {
-				client, server := connect(t, pair)
+				client, server := connectPair(t, pair)
 				go echo(server, mode)
 				const n = 2000
 				go func() {
@@ -148,7 +148,7 @@ func TestPipelined(t *testing.T) {
 
 func TestCancelledReadLosesNothing(t *testing.T) {
 	overTransports(t, func(t *testing.T, pair func(testing.TB) (net.Conn, net.Conn)) {
-		client, server := connect(t, pair)
+		client, server := connectPair(t, pair)
 		for i := range 50 {
 			ctx, cancel := context.WithTimeout(bg, time.Duration(i%4)*time.Millisecond)
 			_, _, err := server.Read(ctx)
@@ -168,7 +168,7 @@ func TestCancelledReadLosesNothing(t *testing.T) {
 
 func TestConcurrentWriters(t *testing.T) {
 	overTransports(t, func(t *testing.T, pair func(testing.TB) (net.Conn, net.Conn)) {
-		client, server := connect(t, pair)
+		client, server := connectPair(t, pair)
 		const writers, each = 8, 200
 		var wg sync.WaitGroup
 		for w := range writers {
@@ -226,7 +226,7 @@ func TestHeartbeat(t *testing.T) {
 
 func TestCloseBothWaysAtOnce(t *testing.T) {
 	overTransports(t, func(t *testing.T, pair func(testing.TB) (net.Conn, net.Conn)) {
-		client, server := connect(t, pair)
+		client, server := connectPair(t, pair)
 		var wg sync.WaitGroup
 		wg.Go(func() { client.Close(StatusGoingAway, "a") })
 		wg.Go(func() { server.Close(StatusNormalClosure, "b") })
@@ -240,7 +240,7 @@ func TestCloseBothWaysAtOnce(t *testing.T) {
 
 func TestPing(t *testing.T) {
 	overTransports(t, func(t *testing.T, pair func(testing.TB) (net.Conn, net.Conn)) {
-		client, server := connect(t, pair)
+		client, server := connectPair(t, pair)
 		go server.Read(bg)
 		ctx := client.CloseRead(bg)
 		for range 100 {

@@ -40,6 +40,8 @@ var house = []houseFile{
 	{name: "send.go", floor: 2, core: true},
 	{name: "handshake.go", floor: 2},
 	{name: "origin.go", floor: 2},
+	{name: "target.go", floor: 3},
+	{name: "exchange.go", floor: 3},
 	{name: "message.go", floor: 3, core: true},
 	{name: "prepared.go", floor: 3, core: true},
 	{name: "endpoint.go", floor: 4, core: true},

@@ -108,9 +108,9 @@ var testCertificate = sync.OnceValue(func() tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 })
 
-// connect makes two Conns of a pair of transports, with heartbeats off unless
+// connectPair makes two Conns of a pair of transports, with heartbeats off unless
 // configured.
-func connect(t testing.TB, pair func(testing.TB) (client, server net.Conn), cfgs ...ConnConfig) (client, server *Conn) {
+func connectPair(t testing.TB, pair func(testing.TB) (client, server net.Conn), cfgs ...ConnConfig) (client, server *Conn) {
 	t.Helper()
 	a, b := pair(t)
 	cfg := ConnConfig{Heartbeat: -1}

@@ -1,0 +1,253 @@
+// The server's door: an HTTP request becomes a Conn.
+
+package websocket
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Upgrade answers a client's opening handshake (RFC 6455, section 4.2) and
+// returns the connection. nil options are good defaults.
+//
+// On an error the Conn is nil, the client has already got its answer, and the
+// handler just returns. The error is a *HandshakeError with the HTTP status
+// that was answered; it wraps the error of CheckOrigin or ChooseSubprotocol
+// where one of them refused, and the network's error where the answer could
+// not be written.
+//
+// Headers that are already set on w, such as cookies, go out with the answer.
+// Those of the handshake itself and those that describe content do not.
+//
+// After Upgrade, w and r.Body must not be used any more, the deadlines that
+// the http.Server put on the connection are gone, and http.Server.Shutdown
+// doesn't know of the connection. HandshakeTimeout bounds the writing of the
+// answer; how long the request may take is the http.Server's
+// ReadHeaderTimeout. A handler that goes on using the connection keeps
+// net/http's memory for the request alive: Handler does without.
+//
+// Upgrade may be called from any number of goroutines with the same options.
+// Requests over HTTP/2 and HTTP/3 are refused with 505 for now.
+func Upgrade(w http.ResponseWriter, r *http.Request, opts *UpgradeOptions) (*Conn, error) {
+	return newUpgrader(opts).upgrade(w, r)
+}
+
+// Handler returns an http.Handler that upgrades every request as Upgrade does
+// and runs serve for each connection. nil options are good defaults; they are
+// copied and checked once, and a mistake in them refuses every request with
+// 500 and a text that says what is wrong.
+//
+// serve runs on a goroutine of its own, after net/http has let go of its
+// buffers and its stack. Its request is a copy without a body, whose context
+// has the values of the original's and is cancelled when the connection has
+// ended, not when the http.Handler returns.
+//
+// When serve returns, the connection is closed with StatusNormalClosure if it
+// is still open, unless an Engine has taken it over. A panic in serve closes
+// it with StatusInternalError and is reported to Trace.Panicked (except for
+// http.ErrAbortHandler, which is silent); runtime.Goexit closes it too.
+//
+// Handler panics if serve is nil. The handler is safe for concurrent use.
+func Handler(serve func(c *Conn, r *http.Request), opts *UpgradeOptions) http.Handler {
+	if serve == nil {
+		panic("websocket: Handler needs a function")
+	}
+	u := newUpgrader(opts)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := u.upgrade(w, r)
+		if err != nil {
+			return // the client has its answer
+		}
+		go u.run(serve, c, connRequest(r, c.Done()))
+	})
+}
+
+// upgrader is a copy of UpgradeOptions, checked.
+type upgrader struct {
+	opts     UpgradeOptions
+	patterns []originPattern
+	err      error // what is wrong with the options
+}
+
+func newUpgrader(opts *UpgradeOptions) *upgrader {
+	u := &upgrader{}
+	if opts == nil {
+		return u
+	}
+	u.opts = *opts
+	u.opts.Subprotocols = slices.Clone(opts.Subprotocols)
+	u.patterns, u.err = parseOriginPatterns(opts.OriginPatterns)
+	if u.err == nil {
+		u.err = checkSubprotocolNames(opts.Subprotocols)
+	}
+	return u
+}
+
+func (u *upgrader) upgrade(w http.ResponseWriter, r *http.Request) (*Conn, error) {
+	nc, est, err := u.accept(w, r)
+	if err != nil {
+		return nil, err
+	}
+	return newConn(nc, est), nil
+}
+
+// accept checks the request, takes the connection over and answers.
+func (u *upgrader) accept(w http.ResponseWriter, r *http.Request) (net.Conn, established, error) {
+	key, subprotocol, refused := u.check(r)
+	if refused != nil {
+		return nil, established{}, refuse(w, refused)
+	}
+	nc, brw, err := http.NewResponseController(w).Hijack()
+	if errors.Is(err, http.ErrHijacked) {
+		return nil, established{}, handshakeError(0, "", err) // whoever has it now answers
+	}
+	if err != nil {
+		reason := fmt.Sprintf("the connection cannot be taken over from the ResponseWriter (%s)", writerTypes(w))
+		return nil, established{}, refuse(w, handshakeError(http.StatusInternalServerError, reason, err))
+	}
+	buffered := takeBuffered(brw)
+	answer := appendResponse(make([]byte, 0, 256), key, subprotocol, w.Header())
+	if err := u.answer(nc, answer); err != nil {
+		_ = nc.Close() // nothing can be answered any more
+		return nil, established{}, handshakeError(0, "writing the answer", err)
+	}
+	return nc, established{
+		role:        RoleServer,
+		settings:    u.opts.settings(),
+		buffered:    buffered,
+		subprotocol: subprotocol,
+		// No extension is answered yet, whatever the client offers: the
+		// negotiation of permessage-deflate will fill in extensions here and
+		// in appendResponse.
+	}, nil
+}
+
+// check holds every rule that needs no connection.
+func (u *upgrader) check(r *http.Request) (key, subprotocol string, refused *HandshakeError) {
+	if u.err != nil {
+		return "", "", handshakeError(http.StatusInternalServerError, "this server's configuration is wrong", u.err)
+	}
+	if key, refused = checkRequest(r); refused != nil {
+		return "", "", refused
+	}
+	var err error
+	if u.opts.CheckOrigin != nil {
+		err = u.opts.CheckOrigin(r)
+	} else {
+		err = checkOrigin(r, u.patterns)
+	}
+	if err != nil {
+		// RFC 6455, section 4.2.2, step 4: "it MUST return an appropriate HTTP
+		// error code (e.g., 403 Forbidden)".
+		return "", "", handshakeError(http.StatusForbidden, "", err)
+	}
+	subprotocol, refused = chooseSubprotocol(r, &u.opts)
+	return key, subprotocol, refused
+}
+
+// answer writes the 101 in time, and leaves no deadline behind: neither its
+// own nor what the http.Server's ReadTimeout and WriteTimeout have set.
+func (u *upgrader) answer(nc net.Conn, answer []byte) error {
+	var deadline time.Time
+	if d := orDefault(u.opts.HandshakeTimeout, DefaultHandshakeTimeout); d > 0 {
+		deadline = time.Now().Add(d)
+	}
+	// A transport that knows no deadlines can carry a WebSocket all the same.
+	_ = nc.SetWriteDeadline(deadline)
+	_, err := nc.Write(answer)
+	_ = nc.SetDeadline(time.Time{})
+	return err
+}
+
+// run runs serve and ends the connection with it.
+func (u *upgrader) run(serve func(c *Conn, r *http.Request), c *Conn, r *http.Request) {
+	returned := false
+	defer func() {
+		if returned {
+			if !c.driven() {
+				_ = c.Close(StatusNormalClosure, "")
+			}
+			return
+		}
+		// A panic, or runtime.Goexit if recover gives nothing. The close is
+		// deferred so that a hook which panics itself can't leave c open.
+		value := recover()
+		defer func() { _ = c.Close(StatusInternalError, "") }()
+		if value != nil && value != http.ErrAbortHandler {
+			reportPanic(u.opts.Trace, value, debug.Stack())
+		}
+	}()
+	serve(c, r)
+	returned = true
+}
+
+// refuse answers with the status and the reason of e.
+func refuse(w http.ResponseWriter, e *HandshakeError) error {
+	for name, values := range e.Header {
+		w.Header()[name] = slices.Clone(values)
+	}
+	http.Error(w, e.Reason, e.StatusCode)
+	return e
+}
+
+// takeBuffered copies what the client sent right after its handshake. The copy
+// lets both of net/http's buffers go.
+func takeBuffered(brw *bufio.ReadWriter) []byte {
+	if brw == nil || brw.Reader == nil || brw.Reader.Buffered() == 0 {
+		return nil
+	}
+	p, _ := brw.Reader.Peek(brw.Reader.Buffered()) // can't fail: it is all there
+	return slices.Clone(p)
+}
+
+// writerTypes names the types from w down to the writer that stops the search
+// for a Hijacker.
+func writerTypes(w http.ResponseWriter) string {
+	var types []string
+	for range 16 { // a wrapper may unwrap to itself
+		types = append(types, fmt.Sprintf("%T", w))
+		wrapper, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if _, hijacks := w.(http.Hijacker); hijacks || !ok {
+			break
+		}
+		w = wrapper.Unwrap()
+	}
+	return strings.Join(types, ", which wraps ")
+}
+
+// connRequest returns r as serve gets it.
+func connRequest(r *http.Request, done <-chan struct{}) *http.Request {
+	r = r.WithContext(&connContext{values: context.WithoutCancel(r.Context()), done: done})
+	r.Body = http.NoBody
+	return r
+}
+
+// connContext is a context that ends with a connection. It needs no goroutine
+// to carry the end over.
+type connContext struct {
+	values context.Context
+	done   <-chan struct{}
+}
+
+func (*connContext) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+func (x *connContext) Done() <-chan struct{} { return x.done }
+
+func (x *connContext) Err() error {
+	select {
+	case <-x.done:
+		return context.Canceled
+	default:
+		return nil
+	}
+}
+
+func (x *connContext) Value(key any) any { return x.values.Value(key) }
