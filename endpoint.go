@@ -202,6 +202,35 @@ func (in *inbound) controlPiece(p []byte) event {
 	return event{kind: eventClose, close: &CloseError{Code: code, Reason: reason, Remote: true}}
 }
 
+// A parting is how the connection ends, once the peer's close frame or a
+// failure has been found.
+type parting struct {
+	cause  *CloseError
+	code   StatusCode // of the close frame, if none has been sent yet
+	reason string
+	half   bool // half-close first: the peer may still be sending
+	linger bool // then receive, and drop, until the peer closes
+}
+
+// part returns how an eventClose or eventFail ends the connection. This is the
+// one door through which it fails.
+func (in *inbound) part(ev event) parting {
+	if ev.kind == eventClose {
+		return parting{
+			cause: ev.close,
+			// "When sending a Close frame in response, the endpoint typically
+			// echos the status code it received" (RFC 6455, section 5.5.1).
+			code: ev.close.Code,
+			// "the server MUST close the underlying TCP connection immediately;
+			// the client SHOULD wait for the server to close" (section 7.1.1).
+			linger: in.rx.role == RoleClient,
+		}
+	}
+	// Section 7.1.7. Closing with input unread would reset the connection, and
+	// the peer might never see the close frame.
+	return parting{cause: ev.close, code: ev.close.Code, reason: ev.close.Reason, half: true, linger: true}
+}
+
 // pending reports whether b begins with what looks like a whole further frame.
 // It is a hint only.
 func (in *inbound) pending(b []byte) bool {

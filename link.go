@@ -77,10 +77,8 @@ func (l *link) next(ctx context.Context, stream bool) (event, error) {
 			l.wr.pong(ev.data)
 		case eventPong:
 			l.ping.ponged(ev.data)
-		case eventClose:
-			return event{}, l.peerClosed(ev.close)
-		case eventFail:
-			return event{}, l.fail(ev.close)
+		case eventClose, eventFail:
+			return event{}, l.part(l.rd.in.part(ev))
 		case eventStart, eventChunk:
 			l.streaming = !ev.final
 			if !l.isOpen() {
@@ -198,6 +196,7 @@ func (l *link) reuse(ev event) {
 // give gives the reader's role back.
 func (l *link) give() {
 	if l.isClosed() {
+		l.serial++ // a MessageReader must not touch what is given up
 		l.rd.free()
 	}
 	l.rd.role.give()
@@ -314,48 +313,28 @@ func (l *link) end(cause error, inOrder bool) {
 	close(l.ended)
 }
 
-// peerClosed answers the peer's close frame, or takes it as the answer to ours,
-// and ends the connection.
-func (l *link) peerClosed(ce *CloseError) error {
+// part ends the connection after the peer's close frame or a failure: the peer
+// is told, if that is still possible.
+func (l *link) part(p parting) error {
 	l.mu.Lock()
 	l.closing(false)
-	ce.Remote = !l.began
-	l.blame(ce)
+	p.cause.Remote = p.cause.Remote && !l.began
+	l.blame(p.cause)
 	l.mu.Unlock()
-	// "When sending a Close frame in response, the endpoint typically echos the
-	// status code it received" (RFC 6455, section 5.5.1).
-	l.wr.close(ce.Code, "")
+	l.wr.close(p.code, p.reason)
 	ctx, cancel := l.closeContext()
 	defer cancel()
 	sent := l.wr.flush(ctx) == nil
-	if sent && l.rd.in.rx.role == RoleClient {
-		// "the server MUST close the underlying TCP connection immediately; the
-		// client SHOULD wait for the server to close" (section 7.1.1).
-		l.linger(ctx)
-	}
-	l.end(ce, sent)
-	return l.atEnd()
-}
-
-// fail fails the connection (RFC 6455, section 7.1.7): the peer is told why, if
-// that is still possible.
-func (l *link) fail(ce *CloseError) error {
-	l.mu.Lock()
-	l.closing(false)
-	l.blame(ce)
-	l.mu.Unlock()
-	l.wr.close(ce.Code, ce.Reason)
-	ctx, cancel := l.closeContext()
-	defer cancel()
-	if l.wr.flush(ctx) == nil {
-		// Closing with input unread would reset the connection, and the peer
-		// might never see the close frame.
+	if sent && p.half {
 		l.rd.t.closeWrite()
-		ctx, cancel := context.WithTimeout(ctx, lingerTime)
-		l.linger(ctx)
-		cancel()
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, lingerTime)
+		defer cancel()
 	}
-	l.end(ce, false)
+	if sent && p.linger {
+		l.linger(ctx)
+	}
+	l.end(p.cause, sent)
 	return l.atEnd()
 }
 

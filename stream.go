@@ -49,6 +49,9 @@ func (r *MessageReader) Read(p []byte) (int, error) {
 	defer r.l.give()
 	if r.serial != r.l.serial {
 		r.rest, r.err = nil, errStaleReader
+		if r.l.isClosed() {
+			r.err = r.l.afterEnd()
+		}
 		return 0, r.err
 	}
 	for len(r.rest) == 0 {
