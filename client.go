@@ -75,9 +75,9 @@ func dialError(ctx, bounded context.Context, timeout time.Duration, err error) e
 	switch {
 	case errors.As(err, &he) && he.StatusCode != 0:
 		return he // an answer is worth more than the time it took
-	case ended(ctx) != nil:
-		return handshakeError(0, "given up", ended(ctx))
-	case ended(bounded) != nil:
+	case contextEnd(ctx) != nil:
+		return handshakeError(0, "given up", contextEnd(ctx))
+	case contextEnd(bounded) != nil:
 		return handshakeError(0, fmt.Sprintf("not done within %v", timeout), os.ErrDeadlineExceeded)
 	case errors.As(err, &he):
 		return he
@@ -85,9 +85,9 @@ func dialError(ctx, bounded context.Context, timeout time.Duration, err error) e
 	return handshakeError(0, "", err)
 }
 
-// ended returns why ctx ended, nil if it goes on. The network keeps the
+// contextEnd returns why ctx ended, nil if it goes on. The network keeps the
 // deadline by a clock of its own and may notice first.
-func ended(ctx context.Context) error {
+func contextEnd(ctx context.Context) error {
 	err := ctx.Err()
 	if cause := context.Cause(ctx); err != nil && cause != err {
 		return fmt.Errorf("%w: %w", err, cause)
@@ -134,9 +134,9 @@ func (d *dialing) run(ctx context.Context) (net.Conn, error) {
 		if next == nil {
 			return nc, err
 		}
-		// RFC 9110, section 15.4: "Consider removing [...] header fields [...]
-		// that are specific to the original" host. They don't come back when a
-		// later redirect returns there.
+		// RFC 9110, section 15.4, asks to consider removing header fields "where
+		// there are security implications". They don't come back when a later
+		// redirect returns to the first host.
 		if serverAddress(next) != serverAddress(d.url) {
 			d.elsewhere = true
 		}
@@ -148,7 +148,8 @@ func (d *dialing) run(ctx context.Context) (net.Conn, error) {
 // attempt makes one handshake with d.url. It returns a connection that is past
 // it, or the URL of a redirect to follow, or an error.
 func (d *dialing) attempt(ctx context.Context) (net.Conn, *url.URL, error) {
-	// RFC 6455, section 10.3 wants it unpredictable: a cryptographic source.
+	// RFC 6455, section 4.1, item 7: "selected randomly for each connection",
+	// so also for each hop of a redirect.
 	key, err := newChallengeKey(rand.Reader)
 	if err != nil {
 		return nil, nil, err

@@ -70,7 +70,7 @@ func (a *answer) buffered() []byte {
 // asError turns an answer that is no good into an error with the start of its
 // body. The connection is of no use afterwards.
 func (a *answer) asError(reason string) *HandshakeError {
-	e := &HandshakeError{StatusCode: a.resp.StatusCode, Header: a.resp.Header, Reason: clip(reason)}
+	e := &HandshakeError{StatusCode: a.resp.StatusCode, Header: a.resp.Header, Reason: clipReason(reason)}
 	if a.resp.StatusCode == http.StatusSwitchingProtocols {
 		return e // what follows is not a body
 	}

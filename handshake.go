@@ -65,17 +65,17 @@ func handshakeError(status int, reason string, err error) *HandshakeError {
 		}
 		reason += strings.TrimPrefix(err.Error(), "websocket: ")
 	}
-	return &HandshakeError{StatusCode: status, Reason: clip(reason), err: err}
+	return &HandshakeError{StatusCode: status, Reason: clipReason(reason), err: err}
 }
 
 // refusal is a HandshakeError without a cause.
 func refusal(status int, format string, args ...any) *HandshakeError {
-	return &HandshakeError{StatusCode: status, Reason: clip(fmt.Sprintf(format, args...))}
+	return &HandshakeError{StatusCode: status, Reason: clipReason(fmt.Sprintf(format, args...))}
 }
 
-// clip keeps a reason readable, and an answer small, whatever long header the
+// clipReason keeps a reason readable, and an answer small, whatever long header the
 // reason quotes.
-func clip(reason string) string {
+func clipReason(reason string) string {
 	const limit = 1 << 10
 	if len(reason) <= limit {
 		return reason

@@ -31,7 +31,8 @@ type UpgradeOptions struct {
 	// (RFC 6455, section 4.2.2). Ignored if ChooseSubprotocol is set.
 	Subprotocols []string
 
-	// HandshakeTimeout bounds the opening handshake. 0 means
+	// HandshakeTimeout bounds the writing of the answer; how long the request
+	// may take is the http.Server's ReadHeaderTimeout. 0 means
 	// DefaultHandshakeTimeout, negative means no bound.
 	HandshakeTimeout time.Duration
 
@@ -74,7 +75,9 @@ type UpgradeOptions struct {
 	// OriginPatterns are the origins that may connect besides the request's
 	// own host: "example.com", "*.example.com", "https://example.com:8443",
 	// in the syntax of path.Match, compared without regard to case. A pattern
-	// without a scheme matches any. []string{"*"} lets every web page of the
+	// without a scheme matches any; one without a port matches the scheme's
+	// default port, "example.com:*" any port, and "null" the origin of a page
+	// that has none. []string{"*"} lets every web page of the
 	// world open connections with its visitor's cookies. A request without an
 	// Origin header is not from a browser's page and always passes.
 	OriginPatterns []string
@@ -130,16 +133,19 @@ type DialOptions struct {
 	// of the handshake itself (RFC 6455, section 4.1) are refused here.
 	Header http.Header
 
-	// TLSConfig is used for wss and https URLs, cloned first. The server's
-	// name is taken from the URL where the config has none.
+	// TLSConfig is used for wss and https URLs and towards https proxies,
+	// cloned first. The server's name is taken from the URL where the config
+	// has none.
 	TLSConfig *tls.Config
 
 	// NetDial, if set, opens the connection to the server or the proxy. It may
-	// ignore the address, to dial a unix socket for example.
+	// ignore the address, to dial a unix socket for example. Like NetDialTLS
+	// and Proxy it must obey its context.
 	NetDial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	// NetDialTLS, if set, opens connections to wss and https servers with the
-	// TLS handshake already done. TLSConfig is not used then.
+	// TLS handshake already done, unless there is a proxy between. TLSConfig is
+	// not used then.
 	NetDialTLS func(ctx context.Context, network, address string) (net.Conn, error)
 
 	// Proxy returns the proxy for a request: http, https, socks5 or socks5h

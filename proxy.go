@@ -16,7 +16,8 @@ import (
 )
 
 // openRoute opens a connection over which the handshake for r can be sent. It
-// is closed again if ctx ends before openRoute returns.
+// is closed again if ctx ends before openRoute returns. NetDialTLS is of use
+// only without a proxy: through a tunnel the connection is there already.
 func openRoute(ctx context.Context, opts *DialOptions, r *http.Request) (net.Conn, error) {
 	proxyURL, err := proxyFor(opts, r)
 	if err != nil {
@@ -119,7 +120,7 @@ func tunnelHTTP(ctx context.Context, opts *DialOptions, via *url.URL, address st
 		}
 	}
 	stop := guard(ctx, nc)
-	if err = connect(nc, via, address); err == nil && !stop() {
+	if err = sendConnect(nc, via, address); err == nil && !stop() {
 		err = ctx.Err()
 	}
 	if err != nil {
@@ -130,9 +131,9 @@ func tunnelHTTP(ctx context.Context, opts *DialOptions, via *url.URL, address st
 	return nc, nil
 }
 
-// connect sends the CONNECT over a connection to the proxy and judges the
+// sendConnect sends the CONNECT over a connection to the proxy and judges the
 // answer.
-func connect(nc net.Conn, via *url.URL, address string) error {
+func sendConnect(nc net.Conn, via *url.URL, address string) error {
 	request := []byte("CONNECT " + address + " HTTP/1.1\r\n")
 	request = appendField(request, "Host", address)
 	if via.User != nil {

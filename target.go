@@ -77,7 +77,8 @@ func normalizeTarget(u *url.URL) error {
 // lower case, IPv6 addresses in brackets.
 func normalizeHost(host string) (string, error) {
 	if strings.Contains(host, ":") {
-		if addr, err := netip.ParseAddr(host); err != nil || !addr.Is6() {
+		addr, err := netip.ParseAddr(host)
+		if err != nil || !addr.Is6() || !allHostBytes(addr.Zone()) {
 			return "", fmt.Errorf("the URL's host %q is not an IPv6 address", host)
 		}
 		return "[" + host + "]", nil
@@ -89,12 +90,19 @@ func normalizeHost(host string) (string, error) {
 	if ascii == "" {
 		return "", errors.New("the URL has no host")
 	}
-	for i := range len(ascii) {
-		if !isHostByte(ascii[i]) {
-			return "", fmt.Errorf("the URL's host %q has a %q in it", host, ascii[i])
-		}
+	if !allHostBytes(ascii) {
+		return "", fmt.Errorf("the URL's host %q has characters that no host has", host)
 	}
 	return strings.ToLower(ascii), nil
+}
+
+func allHostBytes(s string) bool {
+	for i := range len(s) {
+		if !isHostByte(s[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // escapeQuery escapes what net/url leaves as it is and what would break the
