@@ -2,6 +2,8 @@
 
 package websocket
 
+import "math"
+
 // eventKind says what the inbound half found in the peer's bytes.
 type eventKind uint8
 
@@ -143,10 +145,25 @@ func (in *inbound) endFrame(ev event) event {
 // that arrived, never with those a header announced.
 func (in *inbound) keep(p []byte) {
 	if need := len(p); cap(in.join.buf)-len(in.join.buf) < need {
-		more := int64(3 * len(in.join.buf))
-		in.join.buf = in.grow(in.join.buf, need+int(min(more, in.rx.left)))
+		in.join.buf = in.grow(in.join.buf, need+in.ahead())
 	}
 	in.join.buf = append(in.join.buf, p...)
+}
+
+// ahead returns for how many bytes still to come the message's buffer makes
+// room when it grows: those of the current frame, or as many as there are when
+// more frames follow, since a message in many small ones would otherwise be
+// copied for each; but at most three times as many as there are.
+func (in *inbound) ahead() int {
+	have := int64(len(in.join.buf))
+	more := in.rx.left
+	if !in.rx.final {
+		more = max(more, have)
+		if in.join.limit > 0 {
+			more = min(more, in.join.limit-in.join.size+in.rx.left)
+		}
+	}
+	return int(min(more, 3*have, math.MaxInt/4))
 }
 
 // room returns where the next bytes may be read to straight away, because they
@@ -158,7 +175,7 @@ func (in *inbound) room() []byte {
 		return nil
 	}
 	if cap(in.join.buf)-len(in.join.buf) < directMin {
-		in.join.buf = in.grow(in.join.buf, int(min(int64(3*len(in.join.buf)), in.rx.left)))
+		in.join.buf = in.grow(in.join.buf, in.ahead())
 	}
 	free := in.join.buf[len(in.join.buf):cap(in.join.buf)]
 	return free[:min(int64(len(free)), in.rx.left)]
