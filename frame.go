@@ -117,7 +117,8 @@ func (h FrameHeader) Append(dst []byte) []byte {
 // 0 and there is no error. Beyond the layout it checks what holds for every
 // endpoint and extension: no reserved opcode, the shortest encoding of the
 // length, the length's top bit clear, control frames whole and at most 125
-// bytes long. These errors are found in the first bytes that show them. The
+// bytes long. A reserved opcode, a fragmented control frame and the top bit are
+// found in the byte that shows them, the others when the length is there. The
 // error is a *CloseError with the code to fail the connection with.
 func ParseFrameHeader(b []byte) (h FrameHeader, n int, err error) {
 	h, n, ce := parseHeader(b)
@@ -130,7 +131,7 @@ func ParseFrameHeader(b []byte) (h FrameHeader, n int, err error) {
 // parseHeader is ParseFrameHeader with a typed error.
 func parseHeader(b []byte) (h FrameHeader, n int, err *CloseError) {
 	if len(b) < 2 {
-		return h, 0, nil
+		return h, 0, checkFirst(b)
 	}
 	b0, b1 := b[0], b[1]
 	h.Final = b0&0x80 != 0
@@ -156,14 +157,13 @@ func parseHeader(b []byte) (h FrameHeader, n int, err *CloseError) {
 		}
 	case 127:
 		if len(b) < 10 {
-			return h, 0, nil
+			return h, 0, checkLengthBit(b[2:])
 		}
 		n = 10
-		length := binary.BigEndian.Uint64(b[2:])
-		// "the most significant bit MUST be 0" (RFC 6455, section 5.2).
-		if length>>63 != 0 {
-			return h, 0, failure(StatusProtocolError, "frame length has its most significant bit set", nil)
+		if err := checkLengthBit(b[2:]); err != nil {
+			return h, 0, err
 		}
+		length := binary.BigEndian.Uint64(b[2:])
 		if length <= 0xffff {
 			return h, 0, errNotMinimal()
 		}
@@ -179,6 +179,24 @@ func parseHeader(b []byte) (h FrameHeader, n int, err *CloseError) {
 	return h, n + 4, nil
 }
 
+// checkFirst checks what there is of a header cut in its first two bytes.
+func checkFirst(b []byte) *CloseError {
+	if len(b) == 0 {
+		return nil
+	}
+	h := FrameHeader{Final: b[0]&0x80 != 0, Opcode: Opcode(b[0] & 0x0f)}
+	return h.checkOpcode()
+}
+
+// checkLengthBit checks what there is of a 64-bit length: "the most significant
+// bit MUST be 0" (RFC 6455, section 5.2).
+func checkLengthBit(b []byte) *CloseError {
+	if len(b) > 0 && b[0]&0x80 != 0 {
+		return failure(StatusProtocolError, "frame length has its most significant bit set", nil)
+	}
+	return nil
+}
+
 // errNotMinimal: "the minimal number of bytes MUST be used to encode the
 // length" (RFC 6455, section 5.2).
 func errNotMinimal() *CloseError {
@@ -186,7 +204,7 @@ func errNotMinimal() *CloseError {
 }
 
 // checkOpcode checks what the first two bytes of a header show. The length it
-// sees is the 7-bit one.
+// sees is the 7-bit one, or 0 if it has not come yet.
 func (h *FrameHeader) checkOpcode() *CloseError {
 	// "If an unknown opcode is received, the receiving endpoint MUST _Fail the
 	// WebSocket Connection_" (RFC 6455, section 5.2).
