@@ -8,11 +8,11 @@ import "time"
 // times are durations since some fixed moment, and later than 0.
 type keepalive struct {
 	interval time.Duration // silence before a ping; 0: no heartbeat
-	timeout  time.Duration // silence after it before giving up; 0: never
+	timeout  time.Duration // how long reads wait for its answer; 0: for ever
 	heard    time.Duration // when something last came, as of the last park
-	waiting  time.Duration // when the wait began; moved on by pauses in it
-	left     time.Duration // when a read gave up waiting; 0 if none did
-	pinged   time.Duration // when the unanswered ping was sent; 0 for none
+	pinged   time.Duration // when the last unanswered ping was sent; 0 for none
+	waited   time.Duration // how long reads have waited since the first of those
+	since    time.Duration // when the wait under way began, or that ping in it
 	parked   bool          // a read waits for input
 	traffic  bool          // something came since the last park
 }
@@ -29,7 +29,7 @@ const (
 // received notes that something came. Whatever it is, the peer lives.
 func (k *keepalive) received() {
 	k.traffic, k.parked = true, false
-	k.pinged, k.waiting, k.left = 0, 0, 0
+	k.pinged, k.waited = 0, 0
 }
 
 // park notes that a read begins to wait for input, having found none.
@@ -37,22 +37,22 @@ func (k *keepalive) park(now time.Duration) {
 	if k.traffic {
 		k.traffic, k.heard = false, now
 	}
-	switch {
-	case k.waiting == 0:
-		k.waiting = now
-	case k.left > 0:
-		k.waiting += now - k.left // the pause does not count
-	}
-	k.left = 0
-	k.parked = true
+	k.parked, k.since = true, now
 }
 
-// leave notes that a read gives up waiting though nothing came.
+// leave notes that a read gives up waiting though nothing came. What it has
+// waited for the answer to a ping counts; the pause until the next read does not.
 func (k *keepalive) leave(now time.Duration) {
-	if k.parked {
-		k.left = now
-	}
+	k.waited = k.waitedFor(now)
 	k.parked = false
+}
+
+// waitedFor returns how long reads have waited for the answer to a ping.
+func (k *keepalive) waitedFor(now time.Duration) time.Duration {
+	if k.pinged == 0 || !k.parked {
+		return k.waited
+	}
+	return k.waited + now - k.since
 }
 
 // next returns what is to be done now, and when to ask again: 0 for never. A
@@ -61,18 +61,23 @@ func (k *keepalive) next(now time.Duration) (heartbeat, time.Duration) {
 	if k.interval == 0 {
 		return heartbeatWait, 0
 	}
-	if k.pinged > 0 && k.parked && k.timeout > 0 {
-		due := max(k.pinged, k.waiting) + k.timeout
-		if now >= due {
+	if k.pinged > 0 && k.timeout > 0 {
+		left := k.timeout - k.waitedFor(now)
+		if left <= 0 {
 			return heartbeatFail, 0
 		}
-		return heartbeatWait, due
+		if k.parked {
+			return heartbeatWait, now + left
+		}
 	}
 	if k.traffic {
 		k.traffic, k.heard = false, now
 	}
 	if due := max(k.heard, k.pinged) + k.interval; now < due {
 		return heartbeatWait, due
+	}
+	if k.pinged == 0 {
+		k.waited, k.since = 0, now
 	}
 	k.pinged = now
 	if k.timeout > 0 {
