@@ -81,7 +81,12 @@ func (o *outbox) done(n int) {
 	if len(o.ref) == 0 {
 		o.ref = nil
 	}
-	if o.off == len(o.buf) && len(o.ref) == 0 {
+	o.rewind()
+}
+
+// rewind starts again at the front of the buffer if all has been written.
+func (o *outbox) rewind() {
+	if o.pending() == 0 {
 		o.buf, o.off, o.pongs = o.buf[:0], 0, 0
 	}
 }
@@ -118,6 +123,7 @@ func (o *outbox) remove(from, to int64) bool {
 		o.refAt -= n
 	}
 	o.buf = append(o.buf[:i], o.buf[i+n:]...)
+	o.rewind()
 	return true
 }
 
