@@ -17,7 +17,8 @@ type outbox struct {
 	lent  int    // bytes that a write under way is reading
 	held  []byte // whole messages that wait for an open one to end
 	added int64  // bytes ever added
-	pongs int    // bytes of pongs since the box was empty
+	pongs int    // bytes of pongs since the last time that none was waiting
+	toGo  int64  // position up to which pongs wait, or a little more
 	ping  []byte // the latest ping that had no room for its pong
 	late  bool   // ping is to be answered
 }
@@ -112,6 +113,9 @@ func (o *outbox) remove(from, to int64) bool {
 	i := o.off + int(from-o.written()) // as if all of it were in buf
 	n := int(to - from)
 	o.added -= int64(n)
+	if to <= o.toGo {
+		o.toGo -= int64(n)
+	}
 	if len(o.ref) > 0 && i+n > o.refAt {
 		if i <= o.refAt { // its header and the payload itself
 			n -= len(o.ref)
@@ -138,11 +142,11 @@ func (o *outbox) release() {
 	o.held = nil
 }
 
-// pongFits reports whether a pong may be added now. If not, its ping is kept to
-// be answered later, in place of an earlier one kept so.
+// pongFits reports whether a pong may be added now, and counts it. If not, its
+// ping is kept to be answered later, in place of an earlier one kept so.
 func (o *outbox) pongFits(payload []byte) bool {
-	if o.pongs < pongRoom {
-		o.pongs += len(payload) + maxHeader
+	if o.countPong(payload) {
+		o.late = false
 		return true
 	}
 	o.ping = append(o.ping[:0], payload...)
@@ -150,11 +154,26 @@ func (o *outbox) pongFits(payload []byte) bool {
 	return false
 }
 
-// latePing returns the ping that is still to be answered, once there is room.
+// latePing returns the ping that is still to be answered, once there is room
+// for its pong, which is counted.
 func (o *outbox) latePing() ([]byte, bool) {
-	if !o.late || o.pongs >= pongRoom {
+	if !o.late || !o.countPong(o.ping) {
 		return nil, false
 	}
 	o.late = false
 	return o.ping, true
+}
+
+// countPong counts a pong that is about to be added, if there is room for it.
+func (o *outbox) countPong(payload []byte) bool {
+	if o.written() >= o.toGo {
+		o.pongs = 0
+	}
+	if o.pongs >= pongRoom {
+		return false
+	}
+	n := len(payload) + maxHeader
+	o.pongs += n
+	o.toGo = o.added + int64(n)
+	return true
 }

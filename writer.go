@@ -242,7 +242,6 @@ func (w *writer) pong(payload []byte) {
 // answerLate answers the ping that had to wait. The caller holds mu.
 func (w *writer) answerLate() {
 	if ping, ok := w.box.latePing(); ok && !w.out.closed {
-		w.box.pongs += len(ping) + maxHeader
 		w.add(OpPong, true, ping, false)
 	}
 }
