@@ -6,6 +6,7 @@ package websocket
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // wake is a set of reasons to wake a goroutine that waits in a transport.
@@ -22,7 +23,8 @@ const (
 // taken back: so a ring is never lost, and one meant for an earlier wait must
 // never be heard by a later one. The mutex sees to both.
 type bell struct {
-	ring func(on bool) // wakeRead or wakeWrite
+	ring   func(on bool)      // wakeRead or wakeWrite
+	ringAt func(at time.Time) // wakeReadAt
 
 	mu   sync.Mutex
 	gen  uint32 // of the registration; a callback of an older one does nothing
@@ -30,8 +32,9 @@ type bell struct {
 	why  wake
 
 	// Only for the goroutine that waits.
-	done <-chan struct{} // the registered context's
-	stop func() bool
+	done   <-chan struct{} // the registered context's
+	stop   func() bool
+	probed bool // a probe is under way
 }
 
 // watch registers ctx, to be called just before waiting. Contexts that share a
@@ -83,12 +86,30 @@ func (b *bell) wake(why wake) {
 	b.sound(why)
 }
 
+// probeTime is how long a reader waits on the word of its last receipt.
+const probeTime = time.Second
+
+// probe makes the bell ring without a reason before long, so that a reader that
+// waits does not miss an end of the stream. There is one at a time.
+func (b *bell) probe() {
+	if b.probed {
+		return
+	}
+	b.probed = true
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.rung {
+		b.ringAt(time.Now().Add(probeTime))
+	}
+}
+
 // answer returns why the bell rang, and makes it quiet again.
 func (b *bell) answer() wake {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	why := b.why
 	b.why = 0
+	b.rung = b.rung || b.probed // its deadline goes too
 	b.quiet()
 	return why
 }
@@ -104,7 +125,7 @@ func (b *bell) sound(why wake) {
 
 func (b *bell) quiet() {
 	if b.rung && b.why == 0 {
-		b.rung = false
+		b.rung, b.probed = false, false
 		b.ring(false)
 	}
 }

@@ -177,20 +177,19 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 		defer c.endLoop()
 		c.l.rd.in.grow = bufpool.Grow
 		err := c.l.discard(ctx)
-		for err == nil {
-			var ev event
-			if ev, err = c.l.message(ctx); err != nil {
-				break
-			}
-			c.l.rd.role.user.Store(true)
-			more := yield(Message{Type: ev.typ, Data: ev.data}, nil)
-			c.l.rd.role.user.Store(false)
-			c.l.reuse(ev)
-			if !more {
-				return
-			}
+		if err == nil {
+			err = runLoop(ctx, &c.l, func(ev event) (more bool) {
+				if ev.kind != eventMessage {
+					return true
+				}
+				c.l.rd.role.user.Store(true)
+				more = yield(Message{Type: ev.typ, Data: ev.data}, nil)
+				c.l.rd.role.user.Store(false)
+				c.l.rd.reuse(ev)
+				return more
+			})
 		}
-		if !c.l.endedWell(err) {
+		if err != nil && !c.l.endedWell(err) {
 			c.l.rd.role.user.Store(true)
 			yield(Message{}, err)
 		}
@@ -351,12 +350,14 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	}
 	select {
 	case <-answer:
-		return time.Since(sent), nil
+		if !c.l.isClosed() {
+			return time.Since(sent), nil
+		}
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	case <-c.l.ended:
-		return 0, c.l.atEnd()
 	}
+	return 0, c.l.atEnd()
 }
 
 // SendPing queues a ping with a payload of at most 125 bytes and returns without

@@ -88,14 +88,13 @@ func (s *served) loop(ctx context.Context) error {
 	if discarded != nil {
 		return discarded
 	}
-	for {
-		ev, err := s.c.l.next(ctx, false)
-		if err != nil {
-			return err
-		}
+	return runLoop(ctx, &s.c.l, func(ev event) (more bool) {
+		s.c.l.rd.role.user.Store(true)
 		s.call(ev)
-		s.c.l.reuse(ev)
-	}
+		s.c.l.rd.role.user.Store(false)
+		s.c.l.rd.reuse(ev)
+		return true
+	})
 }
 
 // end gives the connection up and calls Close, once. It is also what a

@@ -61,6 +61,7 @@ var house = []houseFile{
 	{name: "reader.go", floor: 5},
 	{name: "writer.go", floor: 5},
 	{name: "link.go", floor: 6},
+	{name: "loop.go", floor: 7},
 	{name: "stream.go", floor: 7},
 	{name: "conn.go", floor: 8},
 	{name: "proxy.go", floor: 8},

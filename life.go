@@ -114,9 +114,8 @@ func (l *life) afterEnd() error {
 	return errClosed(l.cause)
 }
 
-// atEnd waits for the end and is the error of a call that was under way.
+// atEnd is the error of a call that was under way as the connection ended.
 func (l *life) atEnd() error {
-	<-l.ended
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.began || l.cause == nil {
@@ -127,11 +126,14 @@ func (l *life) atEnd() error {
 
 // err returns the cause of the end, nil before it.
 func (l *life) err() error {
-	select {
-	case <-l.ended:
-	default:
+	if !l.isClosed() {
 		return nil
 	}
+	return l.reason()
+}
+
+// reason returns the cause of an end that has begun.
+func (l *life) reason() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.cause == nil {

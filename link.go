@@ -34,6 +34,7 @@ type link struct {
 	// For the holder of the reader's role.
 	serial    uint32 // of the last message begun as a stream
 	streaming bool   // it has not been received whole
+	readErr   error  // of eventLost
 
 	alarm alarm
 
@@ -56,6 +57,27 @@ func (l *link) init(t transport, side Role, set settings, buffered []byte) {
 // close frame have ended the connection and are returned as the error. After
 // its own close frame this side gets no more data. The caller holds the role.
 func (l *link) next(ctx context.Context, stream bool) (event, error) {
+	ev, err := l.step(ctx, stream, false)
+	if err == nil {
+		err = l.ends(ev)
+	}
+	return ev, err
+}
+
+// ends ends the connection if ev says so, and returns the error then.
+func (l *link) ends(ev event) error {
+	switch ev.kind {
+	case eventClose, eventFail:
+		return l.part(l.rd.in.part(ev))
+	case eventLost:
+		return l.lost(l.readErr)
+	}
+	return nil
+}
+
+// step is next but for ending the connection: the events that do are returned.
+// Standing in the transport it does not wait, but returns eventWait.
+func (l *link) step(ctx context.Context, stream, standing bool) (event, error) {
 	if err := ctx.Err(); err != nil {
 		return event{}, err
 	}
@@ -66,7 +88,9 @@ func (l *link) next(ctx context.Context, stream bool) (event, error) {
 		ev := l.rd.next(stream)
 		if ev.kind == eventMore {
 			var err error
-			if ev, err = l.wait(ctx); err != nil {
+			if standing {
+				ev = l.recv()
+			} else if ev, err = l.wait(ctx); err != nil {
 				return event{}, err
 			}
 		}
@@ -77,8 +101,6 @@ func (l *link) next(ctx context.Context, stream bool) (event, error) {
 			l.wr.pong(ev.data)
 		case eventPong:
 			l.ping.ponged(ev.data)
-		case eventClose, eventFail:
-			return event{}, l.part(l.rd.in.part(ev))
 		case eventStart, eventChunk:
 			l.streaming = !ev.final
 			if !l.isOpen() {
@@ -114,8 +136,14 @@ func (l *link) wait(ctx context.Context) (event, error) {
 		l.alarm.received()
 		return ev, nil
 	case err != errWoken:
-		return event{}, l.lost(err)
+		l.readErr = err
+		return event{kind: eventLost}, nil
 	}
+	return l.woken(ctx)
+}
+
+// woken says what a wait was interrupted for.
+func (l *link) woken(ctx context.Context) (event, error) {
 	l.alarm.leave()
 	why := l.rd.bell.answer()
 	if l.isClosed() {
@@ -128,6 +156,20 @@ func (l *link) wait(ctx context.Context) (event, error) {
 		return event{kind: eventDrain}, nil
 	}
 	return event{}, nil
+}
+
+// recv receives without waiting, standing in the transport.
+func (l *link) recv() event {
+	ev, err := l.rd.recv()
+	switch err {
+	case nil:
+		l.alarm.received()
+		return ev
+	case errAgain:
+		return event{kind: eventWait}
+	}
+	l.readErr = err
+	return event{kind: eventLost}
 }
 
 // message returns the next whole message.
@@ -184,13 +226,6 @@ func (l *link) drive(drains bool) error {
 	defer l.mu.Unlock()
 	l.drains = drains
 	return nil
-}
-
-// reuse takes the memory of a message back that has been handed out.
-func (l *link) reuse(ev event) {
-	if ev.kept {
-		bufpool.Put(ev.data)
-	}
 }
 
 // give gives the reader's role back.
@@ -281,34 +316,43 @@ func (l *link) tick() {
 	}
 }
 
-// end is the one door out. The first call decides the cause; every call returns
-// when the transport has been closed. In order means that both sides have sent
+// end is the one door out. The first call decides the cause and does it all;
+// others return at once. The transport is closed when it returns, unless somebody
+// stands in it, who then closes it as he leaves. In order means that both sides have sent
 // their close frames.
 func (l *link) end(cause error, inOrder bool) {
 	l.mu.Lock()
 	if l.ending {
 		l.mu.Unlock()
-		<-l.ended
 		return
 	}
 	l.ending = true
 	l.blame(cause)
-	cause = l.cause
 	l.state.Store(uint32(StateClosed))
 	l.mu.Unlock()
 	l.alarm.stop()
+	l.ping.end()
 	l.wr.shut(errShut)
-	if inOrder {
-		_ = l.rd.t.close()
+	if l.rd.role.doom() {
+		l.rd.t.hangUp()
 	} else {
-		_ = l.rd.t.abort()
+		l.closeTransport(inOrder)
 	}
 	l.rd.bell.wake(wakeClose)
 	if taken, _, _ := l.rd.role.closer(); taken { // otherwise the holder does it
 		l.give()
 	}
+}
+
+// closeTransport gives up what the transport holds.
+func (l *link) closeTransport(inOrder bool) {
+	if inOrder {
+		_ = l.rd.t.close()
+	} else {
+		_ = l.rd.t.abort()
+	}
 	if t := l.set.trace; t != nil && t.Closed != nil {
-		t.Closed(cause)
+		t.Closed(l.reason())
 	}
 	close(l.ended)
 }

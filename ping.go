@@ -11,7 +11,7 @@ import (
 type pinger struct {
 	mu      sync.Mutex
 	last    uint64
-	waiting map[string]chan struct{}
+	waiting map[string]chan struct{} // nil while nobody waits
 }
 
 // expect returns the payload for a new ping and a channel that is closed when
@@ -33,6 +33,16 @@ func (p *pinger) forget(payload string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.waiting, payload)
+}
+
+// end wakes everybody: no pong will come any more.
+func (p *pinger) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, answer := range p.waiting {
+		close(answer)
+	}
+	p.waiting = nil
 }
 
 // ponged wakes who waits for this pong. One that nobody waits for is fine (RFC

@@ -2,7 +2,11 @@
 
 package websocket
 
-import "context"
+import (
+	"context"
+
+	"github.com/seed86893212/websocket/internal/bufpool"
+)
 
 // A reader turns what its transport receives into events. Only the holder of
 // the reader's role may use it.
@@ -17,7 +21,7 @@ type reader struct {
 
 func (r *reader) init(t transport, role Role, limit int64, buffered []byte) {
 	r.t = t
-	r.bell.ring = t.wakeRead
+	r.bell.ring, r.bell.ringAt = t.wakeRead, t.wakeReadAt
 	r.in.rx.role = role
 	r.in.join.limit = limit
 	r.in.grow = growOwned
@@ -66,6 +70,33 @@ func (r *reader) fill(ctx context.Context) (event, error) {
 		return event{}, err
 	}
 	return r.in.filled(n), nil
+}
+
+// recv is fill without waiting, inside the transport's stand. It returns
+// errAgain if there is nothing.
+func (r *reader) recv() (event, error) {
+	r.spare()
+	room := r.in.room()
+	n, err := r.t.recv(&r.buf, room)
+	if err != nil || len(room) == 0 {
+		return event{}, err
+	}
+	return r.in.filled(n), nil
+}
+
+// watch gets the bell ready for a wait inside the transport's stand.
+func (r *reader) watch(ctx context.Context) {
+	r.bell.watch(ctx)
+	if r.t.probes() {
+		r.bell.probe()
+	}
+}
+
+// reuse takes the memory of a message back that has been handed out in a loop.
+func (r *reader) reuse(ev event) {
+	if ev.kept {
+		bufpool.Put(ev.data)
+	}
 }
 
 // free gives up every buffer. Nothing is read any more.

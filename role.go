@@ -15,6 +15,9 @@ type readerRole struct {
 	driven bool          // a driver has taken it
 	freed  chan struct{} // closed as held becomes false, if somebody waits
 
+	standing bool // the holder stands in the transport, which must not be closed
+	doomed   bool // it is to close it as it leaves
+
 	// user says that the holder is in the caller's code: a loop's body or a
 	// callback. A call from there sees it; another need not.
 	user atomic.Bool
@@ -58,6 +61,31 @@ func (r *readerRole) give() {
 		close(r.freed)
 		r.freed = nil
 	}
+}
+
+// stand says that the holder begins to stand in the transport, leave that it
+// does not any more. If doomed, it has to close it.
+func (r *readerRole) stand() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.standing = true
+}
+
+func (r *readerRole) leave() (doomed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	doomed = r.doomed
+	r.standing, r.doomed = false, false
+	return doomed
+}
+
+// doom leaves the closing of the transport to a holder who stands in it. It
+// reports whether there is one.
+func (r *readerRole) doom() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.doomed = r.standing
+	return r.standing
 }
 
 // closer is how a closing call comes by the role: it has taken it, or somebody

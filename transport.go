@@ -18,6 +18,17 @@ type transport interface {
 	// while wakeRead is on.
 	read(in *input, p []byte) (int, error)
 
+	// stand calls turn each time that there may be something to receive, until
+	// turn says that it is done or the transport is woken (errWoken). Inside
+	// turn, recv receives as read does but returns errAgain instead of waiting.
+	// probes tells that it has done so on the word of the last receipt alone:
+	// what ended the stream since might not wake anybody. A transport that
+	// does not stand has none of these.
+	stands() bool
+	stand(turn func() (done bool)) error
+	recv(in *input, p []byte) (int, error)
+	probes() bool
+
 	// flush calls step, which calls send, until step says that it is done.
 	// After a send that returned errAgain it waits for room first. It returns
 	// errWoken while wakeWrite is on.
@@ -29,13 +40,20 @@ type transport interface {
 	sendWaits() bool
 
 	// wakeRead and wakeWrite wake whoever waits, now and until turned off.
+	// wakeReadAt does so at a time to come.
 	wakeRead(on bool)
+	wakeReadAt(at time.Time)
 	wakeWrite(on bool)
 
 	// closeWrite tells the peer that nothing more will come, if it can.
 	closeWrite()
 
-	// close ends the transport in order, abort at once. Both wake everybody.
+	// hangUp ends both directions and wakes everybody, and keeps what the
+	// transport holds. It is for a transport that somebody stands in.
+	hangUp()
+
+	// close ends the transport in order, abort at once. Both wake everybody, and
+	// give up what the transport holds.
 	close() error
 	abort() error
 

@@ -42,6 +42,14 @@ func (t *connTransport) read(in *input, p []byte) (int, error) {
 	return n, nil // an error comes again with the next read
 }
 
+// A connTransport does not stand.
+func (t *connTransport) stands() bool                     { return false }
+func (t *connTransport) stand(func() bool) error          { return errors.ErrUnsupported }
+func (t *connTransport) recv(*input, []byte) (int, error) { return 0, errors.ErrUnsupported }
+func (t *connTransport) probes() bool                     { return false }
+func (t *connTransport) wakeReadAt(time.Time)             {}
+func (t *connTransport) hangUp()                          { _ = t.abort() }
+
 // wokenOr gives the error of a read or write that a deadline ended its name.
 func wokenOr(n int, err error) error {
 	if n > 0 {

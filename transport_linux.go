@@ -31,6 +31,11 @@ type rawTransport struct {
 	err    error
 	onRead func(fd uintptr) bool
 
+	readFD  uintptr // while somebody stands in RawConn.Read
+	drained bool    // the last receipt took all there was
+	turn    func() bool
+	onStand func(fd uintptr) bool
+
 	fd      uintptr // while flushing
 	again   bool    // the last send found no room
 	step    func() bool
@@ -49,7 +54,7 @@ func newRawTransport(nc net.Conn) transport {
 		return nil
 	}
 	t := &rawTransport{nc: tc, rc: rc}
-	t.onRead, t.onWrite = t.readable, t.writable
+	t.onRead, t.onStand, t.onWrite = t.readable, t.standing, t.writable
 	return t
 }
 
@@ -107,6 +112,54 @@ func (t *rawTransport) readable(fd uintptr) bool {
 	return true
 }
 
+func (t *rawTransport) stands() bool { return true }
+
+func (t *rawTransport) stand(turn func() bool) error {
+	t.turn = turn
+	err := t.rc.Read(t.onStand)
+	t.turn = nil
+	return t.name("read", err)
+}
+
+// standing is called when there may be something to receive.
+func (t *rawTransport) standing(fd uintptr) bool {
+	t.readFD, t.drained = fd, false
+	return t.turn()
+}
+
+// recv does not ask again after a receipt that left room: there was no more.
+func (t *rawTransport) recv(in *input, p []byte) (int, error) {
+	if t.drained {
+		return 0, errAgain
+	}
+	own := len(p) == 0
+	if own {
+		p = in.fill(rawRead)
+	}
+	n, err := poll.Recv(t.readFD, p)
+	if n > 0 {
+		t.drained = n < len(p)
+		if own {
+			in.w = n
+		}
+		return n, nil
+	}
+	if own {
+		in.free()
+	}
+	switch {
+	case err == syscall.EAGAIN:
+		return 0, errAgain
+	case err == nil:
+		return 0, io.EOF
+	}
+	return 0, t.name("read", err)
+}
+
+// probes reports whether an end of the stream may have come with the last bytes
+// received, on one edge, of which the poller tells but once.
+func (t *rawTransport) probes() bool { return t.drained }
+
 func (t *rawTransport) flush(step func() bool) error {
 	t.step = step
 	err := t.rc.Write(t.onWrite)
@@ -160,6 +213,12 @@ func (t *rawTransport) wakeWrite(on bool) {
 	} else {
 		t.nc.SetWriteDeadline(time.Time{})
 	}
+}
+
+func (t *rawTransport) wakeReadAt(at time.Time) { t.nc.SetReadDeadline(at) }
+
+func (t *rawTransport) hangUp() {
+	_ = t.rc.Control(func(fd uintptr) { _ = syscall.Shutdown(int(fd), syscall.SHUT_RDWR) })
 }
 
 func (t *rawTransport) closeWrite()    { t.nc.CloseWrite() }

@@ -2,6 +2,11 @@
 
 // Package poll makes the system calls on sockets that the transports need:
 // receiving and sending that never wait.
+//
+// Because they never wait and move little at a time, they are made without
+// telling the scheduler, which would cost a good part of the call. The garbage
+// collector has to wait for such a call, so large ones are made the ordinary
+// way.
 package poll
 
 import (
@@ -11,18 +16,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+const (
+	// rawMax is how many bytes a call moves at most that the scheduler does not
+	// know of.
+	rawMax = 64 << 10
+
+	recvFlags = unix.MSG_DONTWAIT
+	sendFlags = unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL
+)
+
 // Recv receives into p, which must not be empty, without waiting. 0 bytes
 // without an error are the end of the stream; syscall.EAGAIN says that there is
 // nothing yet.
 func Recv(fd uintptr, p []byte) (int, error) {
+	b := unsafe.Pointer(unsafe.SliceData(p))
 	for {
-		n, _, errno := unix.Syscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))),
-			uintptr(len(p)), unix.MSG_DONTWAIT, 0, 0)
-		if errno == 0 {
-			return int(n), nil
+		var n uintptr
+		var errno syscall.Errno
+		if len(p) <= rawMax {
+			n, _, errno = unix.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(b), uintptr(len(p)), recvFlags, 0, 0)
+		} else {
+			n, _, errno = unix.Syscall6(unix.SYS_RECVFROM, fd, uintptr(b), uintptr(len(p)), recvFlags, 0, 0)
 		}
 		if errno != syscall.EINTR {
-			return 0, errno
+			return result(n, errno)
 		}
 	}
 }
@@ -30,14 +47,17 @@ func Recv(fd uintptr, p []byte) (int, error) {
 // Send sends what it can of p without waiting. syscall.EAGAIN says that there
 // is no room at all.
 func Send(fd uintptr, p []byte) (int, error) {
+	b := unsafe.Pointer(unsafe.SliceData(p))
 	for {
-		n, _, errno := unix.Syscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))),
-			uintptr(len(p)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
-		if errno == 0 {
-			return int(n), nil
+		var n uintptr
+		var errno syscall.Errno
+		if len(p) <= rawMax {
+			n, _, errno = unix.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(b), uintptr(len(p)), sendFlags, 0, 0)
+		} else {
+			n, _, errno = unix.Syscall6(unix.SYS_SENDTO, fd, uintptr(b), uintptr(len(p)), sendFlags, 0, 0)
 		}
 		if errno != syscall.EINTR {
-			return 0, errno
+			return result(n, errno)
 		}
 	}
 }
@@ -50,13 +70,26 @@ func Send2(fd uintptr, p, q []byte) (int, error) {
 	msg := unix.Msghdr{Iov: &iov[0]}
 	msg.SetIovlen(2)
 	for {
-		n, _, errno := unix.Syscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&msg)),
-			unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
-		if errno == 0 {
-			return int(n), nil
+		var n uintptr
+		var errno syscall.Errno
+		if len(p)+len(q) <= rawMax {
+			n, _, errno = unix.RawSyscall6(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&msg)), sendFlags, 0, 0, 0)
+		} else {
+			n, _, errno = unix.Syscall6(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&msg)), sendFlags, 0, 0, 0)
 		}
 		if errno != syscall.EINTR {
-			return 0, errno
+			return result(n, errno)
 		}
 	}
+}
+
+// result is what the caller gets, without an allocation for the common error.
+func result(n uintptr, errno syscall.Errno) (int, error) {
+	switch errno {
+	case 0:
+		return int(n), nil
+	case syscall.EAGAIN:
+		return 0, syscall.EAGAIN
+	}
+	return 0, errno
 }
