@@ -216,11 +216,11 @@ func (h *FrameHeader) checkOpcode() *CloseError {
 	}
 	// "All control frames MUST have a payload length of 125 bytes or less and
 	// MUST NOT be fragmented" (RFC 6455, section 5.5).
-	if h.PayloadLength > maxControlPayload {
-		return failure(StatusProtocolError, "control frame longer than 125 bytes", nil)
-	}
 	if !h.Final {
 		return failure(StatusProtocolError, "fragmented control frame", nil)
+	}
+	if h.PayloadLength > maxControlPayload {
+		return failure(StatusProtocolError, "control frame longer than 125 bytes", nil)
 	}
 	return nil
 }
