@@ -67,7 +67,7 @@ func (k *keepalive) next(now time.Duration) (heartbeat, time.Duration) {
 			return heartbeatFail, 0
 		}
 		if k.parked {
-			return heartbeatWait, now + left
+			return heartbeatWait, now + min(left, k.interval) // something may come
 		}
 	}
 	if k.traffic {
