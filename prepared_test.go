@@ -1,0 +1,64 @@
+package websocket
+
+import (
+	"bytes"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestPreparedMessage(t *testing.T) {
+	for _, n := range []int{0, 1, 125, 126, 65535, 65536} {
+		p := bytes.Repeat([]byte("p"), n)
+		m, err := NewPreparedMessage(MessageBinary, p)
+		require.NoError(t, err)
+		clear(p)
+		want := bytes.Repeat([]byte("p"), n)
+		assert.Equal(t, string(want), string(m.payload()), "a copy of %d bytes", n)
+		h, took, err := ParseFrameHeader(m.frame)
+		require.NoError(t, err)
+		assert.Equal(t, FrameHeader{Final: true, Opcode: OpBinary, PayloadLength: int64(n)}, h)
+		assert.Equal(t, string(want), string(m.frame[took:]))
+		assert.Equal(t, MessageBinary, m.typ)
+	}
+}
+
+func TestPreparedMessageRefused(t *testing.T) {
+	for _, typ := range []MessageType{0, 3, 8, 9, 255} {
+		m, err := NewPreparedMessage(typ, nil)
+		assert.Equal(t, errMessageType, err, "type %d", typ)
+		assert.Nil(t, m)
+	}
+	m, err := NewPreparedMessage(MessageText, []byte("a\xff"))
+	assert.Equal(t, ErrInvalidText, err)
+	assert.Nil(t, m)
+	_, err = NewPreparedMessage(MessageBinary, []byte("a\xff"))
+	assert.NoError(t, err)
+}
+
+// A client masks a prepared message with a key of its own each time, and leaves
+// it as it is.
+func TestPreparedMessageIsShared(t *testing.T) {
+	m, err := NewPreparedMessage(MessageText, []byte("for everybody"))
+	require.NoError(t, err)
+	frame := string(m.frame)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			s := sender{role: RoleClient, newKey: newMaskingKey}
+			for range 100 {
+				out := s.appendFrame(nil, Opcode(m.typ), true, m.payload())
+				h, n, err := ParseFrameHeader(out)
+				if !assert.NoError(t, err) {
+					return
+				}
+				Mask(out[n:], h.MaskingKey, 0)
+				assert.Equal(t, "for everybody", string(out[n:]))
+			}
+		})
+	}
+	wg.Wait()
+	assert.Equal(t, frame, string(m.frame))
+}
