@@ -35,6 +35,7 @@ type flusher struct {
 	unlent   sync.Cond // box.lent has become 0
 	box      outbox
 	queue    []*writeWaiter // those who joined, in order
+	spare    []*writeWaiter // for those to come
 	err      error          // why nothing is written any more
 	own      ticket         // of who flushes
 	ctx      context.Context
@@ -64,7 +65,29 @@ type writeWaiter struct {
 	ready chan struct{} // gets one value as it leaves the queue
 }
 
-var writeWaiters = sync.Pool{New: func() any { return &writeWaiter{ready: make(chan struct{}, 1)} }}
+// maxSpare bounds how many waiters a connection keeps for later. They have
+// channels, which must not wander from one synctest bubble to another, so they
+// cannot be shared by all connections.
+const maxSpare = 8
+
+// waiter returns a waiter for tk. The caller holds mu.
+func (f *flusher) waiter(tk ticket) *writeWaiter {
+	n := len(f.spare)
+	if n == 0 {
+		return &writeWaiter{ticket: tk, ready: make(chan struct{}, 1)}
+	}
+	wt := f.spare[n-1]
+	f.spare = f.spare[:n-1]
+	wt.ticket, wt.lead = tk, false
+	return wt
+}
+
+// done gives a waiter back. The caller holds mu.
+func (f *flusher) done(wt *writeWaiter) {
+	if len(f.spare) < maxSpare {
+		f.spare = append(f.spare, wt)
+	}
+}
 
 // takeRole takes the role of the flusher if there is something to flush and
 // nobody who does. The caller holds mu, and calls kick after it.
@@ -141,8 +164,7 @@ func (f *flusher) lead(ctx context.Context, tk ticket) (accepted bool, err error
 // join waits until tk's bytes have been sent by somebody else, or the role is
 // passed on. The caller holds mu, which is released.
 func (f *flusher) join(ctx context.Context, tk ticket) (accepted bool, err error) {
-	wt := writeWaiters.Get().(*writeWaiter)
-	wt.ticket, wt.lead = tk, false
+	wt := f.waiter(tk)
 	f.queue = append(f.queue, wt)
 	f.mu.Unlock()
 	select {
@@ -155,7 +177,7 @@ func (f *flusher) join(ctx context.Context, tk ticket) (accepted bool, err error
 		}
 	}
 	tk, lead := wt.ticket, wt.lead
-	writeWaiters.Put(wt)
+	f.done(wt)
 	if lead && ctx.Err() == nil {
 		return f.lead(ctx, tk)
 	}
