@@ -275,6 +275,7 @@ func (w *writer) close(code StatusCode, reason string) bool {
 		w.mu.Unlock()
 		return false
 	}
+	w.box.held = nil // it could only follow the close frame
 	w.room(maxHeader + maxControlPayload)
 	w.box.set(w.out.appendClose(w.box.buf, code, reason))
 	w.free()
