@@ -292,9 +292,7 @@ func (w *writer) close(code StatusCode, reason string) bool {
 func (w *writer) shut(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.err == nil {
-		w.err = err
-	}
+	w.err = err // in place of the transport's own
 	w.free()
 	if w.armed {
 		w.armed = false
