@@ -47,7 +47,14 @@ func (r *MessageReader) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	defer r.l.give()
-	if r.serial != r.l.serial {
+	switch {
+	case r.final && len(r.rest) == 0:
+		r.err = io.EOF
+		return 0, r.err
+	case r.l.isClosed(): // the buffers have been given up
+		r.rest = nil
+		return 0, r.l.afterEnd()
+	case r.serial != r.l.serial:
 		r.rest, r.err = nil, errStaleReader
 		if r.l.isClosed() {
 			r.err = r.l.afterEnd()
@@ -55,7 +62,7 @@ func (r *MessageReader) Read(p []byte) (int, error) {
 		return 0, r.err
 	}
 	for len(r.rest) == 0 {
-		if r.final {
+		if r.final { // an empty piece ended it
 			r.err = io.EOF
 			return 0, r.err
 		}
