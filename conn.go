@@ -221,7 +221,7 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 		return c.readDone
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	if err := c.l.rd.role.drive(); err != nil {
+	if err := c.l.rd.role.drive(true); err != nil {
 		cancel(err)
 		return ctx
 	}
@@ -235,7 +235,7 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 				return
 			}
 			if ev.kind == eventStart {
-				_ = c.l.close(StatusPolicyViolation, "no data messages are expected")
+				c.l.beginClose(StatusPolicyViolation, "no data messages are expected")
 			}
 		}
 	}()

@@ -218,7 +218,7 @@ func (l *link) take(ctx context.Context) error {
 // drive takes the reader's role for a driver, which may want to know when the
 // send queue has drained.
 func (l *link) drive(drains bool) error {
-	if err := l.rd.role.drive(); err != nil {
+	if err := l.rd.role.drive(false); err != nil {
 		return err
 	}
 	l.rd.in.grow = bufpool.Grow
@@ -423,13 +423,7 @@ func (l *link) linger(ctx context.Context) {
 // from where the end is dealt with.
 func (l *link) close(code StatusCode, reason string) error {
 	code, reason, bad := checkClose(code, reason)
-	l.mu.Lock()
-	first := l.isOpen()
-	l.closing(true)
-	l.mu.Unlock()
-	if first {
-		l.wr.close(code, reason)
-	}
+	first := l.beginClose(code, reason)
 	if l.finish() {
 		return bad
 	}
@@ -443,6 +437,19 @@ func (l *link) close(code StatusCode, reason string) error {
 		return errors.Join(bad, l.cause)
 	}
 	return bad
+}
+
+// beginClose sends a close frame, if the connection is open, with a code and
+// reason of checkClose.
+func (l *link) beginClose(code StatusCode, reason string) (first bool) {
+	l.mu.Lock()
+	first = l.isOpen()
+	l.closing(true)
+	l.mu.Unlock()
+	if first {
+		l.wr.close(code, reason)
+	}
+	return first
 }
 
 // finish sees the closing handshake through. It reports whether somebody else

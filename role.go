@@ -13,6 +13,7 @@ type readerRole struct {
 	mu     sync.Mutex
 	held   bool          // somebody has it now
 	driven bool          // a driver has taken it
+	own    bool          // it is a goroutine of ours, which always sees the end through
 	freed  chan struct{} // closed as held becomes false, if somebody waits
 
 	standing bool // the holder stands in the transport, which must not be closed
@@ -37,8 +38,8 @@ func (r *readerRole) take() error {
 	return nil
 }
 
-// drive takes the role for a driver.
-func (r *readerRole) drive() error {
+// drive takes the role for a driver, which may be a goroutine of our own.
+func (r *readerRole) drive(own bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -47,7 +48,7 @@ func (r *readerRole) drive() error {
 	case r.held:
 		return ErrConcurrentRead
 	}
-	r.held, r.driven = true, true
+	r.held, r.driven, r.own = true, true, own
 	return nil
 }
 
@@ -94,11 +95,13 @@ func (r *readerRole) closer() (taken, busy bool, freed <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case r.driven || r.user.Load():
+	case r.driven && !r.own || r.user.Load():
 		return false, true, nil
-	case !r.held:
+	case !r.held && !r.driven:
 		r.held = true
 		return true, false, nil
+	case !r.held:
+		return false, true, nil
 	}
 	if r.freed == nil {
 		r.freed = make(chan struct{})
