@@ -62,6 +62,7 @@ func NewConn(nc net.Conn, cfg *ConnConfig) (*Conn, error) {
 	case cfg.Extensions != "":
 		return nil, errors.New("websocket: NewConn: unknown extension in " + cfg.Extensions)
 	}
+	_ = nc.SetDeadline(time.Time{}) // one that is left over would never let a read wait
 	return newConn(nc, established{
 		role:        cfg.Role,
 		settings:    cfg.settings(),
