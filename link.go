@@ -230,11 +230,21 @@ func (l *link) drive(drains bool) error {
 
 // give gives the reader's role back.
 func (l *link) give() {
-	if l.isClosed() {
-		l.serial++ // a MessageReader must not touch what is given up
-		l.rd.free()
+	for {
+		closed := l.isClosed()
+		if closed {
+			l.serial++ // a MessageReader must not touch what is given up
+			l.rd.free()
+		}
+		l.rd.role.give()
+		if closed || !l.isClosed() {
+			return
+		}
+		// It ended meanwhile, and end may have left the buffers to us.
+		if taken, _, _ := l.rd.role.closer(); !taken {
+			return
+		}
 	}
-	l.rd.role.give()
 }
 
 // sendable checks a message before anything of it is sent.
