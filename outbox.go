@@ -6,6 +6,10 @@ package websocket
 // the latest ping is answered, as RFC 6455, section 5.5.3 allows.
 const pongRoom = 4 << 10
 
+// pingRoom is the room for pings, in bytes, in a queue that has none for
+// messages.
+const pingRoom = 4 << 10
+
 // An outbox holds what has been accepted and not yet written. Bytes are known
 // by their position in everything that was ever added, so that whoever added
 // some can tell how far they have got.
@@ -19,6 +23,7 @@ type outbox struct {
 	added int64  // bytes ever added
 	pongs int    // bytes of pongs since the last time that none was waiting
 	toGo  int64  // position up to which pongs wait, or a little more
+	pings int    // bytes of pings since the box was empty
 	ping  []byte // the latest ping that had no room for its pong
 	late  bool   // ping is to be answered
 }
@@ -88,7 +93,7 @@ func (o *outbox) done(n int) {
 // rewind starts again at the front of the buffer if all has been written.
 func (o *outbox) rewind() {
 	if o.pending() == 0 {
-		o.buf, o.off, o.pongs = o.buf[:0], 0, 0
+		o.buf, o.off, o.pongs, o.pings = o.buf[:0], 0, 0, 0
 	}
 }
 
@@ -152,6 +157,13 @@ func (o *outbox) pongFits(payload []byte) bool {
 	o.ping = append(o.ping[:0], payload...)
 	o.late = true
 	return false
+}
+
+// pingFits reports whether a ping may be added behind whatever waits.
+func (o *outbox) pingFits(payload []byte) bool {
+	fits := o.pings < pingRoom
+	o.pings += len(payload) + maxHeader
+	return fits
 }
 
 // latePing returns the ping that is still to be answered, once there is room

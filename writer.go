@@ -254,7 +254,7 @@ func (w *writer) ping(payload []byte) error {
 	case err != nil:
 	case w.out.closed:
 		err = errClosing
-	case w.limit > 0 && w.box.size() > w.limit+coalesceMax: // control frames have room of their own
+	case !w.box.pingFits(payload) && w.limit > 0 && w.box.size() > w.limit: // room of its own
 		err = ErrSendLimit
 	default:
 		w.add(OpPing, true, payload, false)
