@@ -259,8 +259,8 @@ func (c *Conn) Write(ctx context.Context, t MessageType, p []byte) error {
 	if err := c.l.sendable(ctx, t, p); err != nil {
 		return err
 	}
-	_, err := c.l.write(ctx, Opcode(t), true, p, false)
-	if err == nil {
+	accepted, err := c.l.write(ctx, Opcode(t), true, p, false)
+	if accepted {
 		c.l.sent(t, len(p))
 	}
 	return err
@@ -276,8 +276,8 @@ func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
 	if ctx == nil {
 		return errNilContext
 	}
-	_, err := c.l.write(ctx, Opcode(m.typ), true, m.payload(), false)
-	if err == nil {
+	accepted, err := c.l.write(ctx, Opcode(m.typ), true, m.payload(), false)
+	if accepted {
 		c.l.sent(m.typ, len(m.payload()))
 	}
 	return err

@@ -221,6 +221,9 @@ func (w *MessageWriter) Close() error {
 		return ErrInvalidText
 	}
 	err := w.send(true)
+	if w.err == errWriterClosed && err == w.ctx.Err() {
+		err = nil // its first byte has been sent, so the rest will be
+	}
 	if err == nil {
 		w.l.sent(w.typ, w.size)
 	}
