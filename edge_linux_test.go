@@ -1,0 +1,55 @@
+package websocket
+
+import (
+	"io"
+	"net"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed86893212/websocket/internal/poll"
+)
+
+// What a peer sent in one piece with its end is noticed, at once and without a
+// scheduling point between them (see the poller's edges).
+func TestEndInSameEdge(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	for _, reset := range []bool{false, true} {
+		for range 100 {
+			c, peer := connectScripted(t, tcpPair, RoleServer)
+			got := make(chan error, 10)
+			go func() {
+				for _, err := range c.Messages(bg) {
+					got <- err
+				}
+				close(got)
+			}()
+			waitUntil(t, c.reading)
+			tc := peer.Conn.(*net.TCPConn)
+			if reset {
+				tc.SetLinger(0)
+			}
+			rc, err := tc.SyscallConn()
+			require.NoError(t, err)
+			frame := peer.text("x")
+			require.NoError(t, rc.Control(func(fd uintptr) { poll.Send(fd, frame) }))
+			if reset {
+				tc.Close()
+			} else {
+				tc.CloseWrite()
+			}
+			err = within(t, time.Minute, got)
+			if err == nil {
+				err = within(t, time.Minute, got)
+			}
+			require.Error(t, err)
+			if !reset {
+				require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+			}
+			<-got
+			peer.Close()
+		}
+	}
+}
