@@ -198,7 +198,7 @@ func TestEnd(t *testing.T) {
 	require.ErrorIs(t, wsjson.Write(bg, client, 1), net.ErrClosed)
 }
 
-// A read that is cancelled between the frames of a message loses nothing.
+// A read that is given up between the frames of a message loses nothing.
 func TestCancelledRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server := connect(t, nil)

@@ -261,7 +261,7 @@ func AskHandshake(header ...string) Step {
 			return err
 		}
 		_ = resp.Body.Close()
-		if got := resp.Header.Get("Sec-Websocket-Accept"); resp.StatusCode != 101 || got != accept(key) {
+		if got := resp.Header.Get("Sec-Websocket-Accept"); resp.StatusCode != http.StatusSwitchingProtocols || got != accept(key) {
 			return fmt.Errorf("got %s with Sec-WebSocket-Accept %q; expected 101 with %q", resp.Status, got, accept(key))
 		}
 		return nil
