@@ -47,7 +47,7 @@ func Upgrade(w http.ResponseWriter, r *http.Request, opts *UpgradeOptions) (*Con
 //
 // serve runs on a goroutine of its own, after net/http has let go of its
 // buffers and its stack. Its request is a copy without a body, whose context
-// has the values of the original's and is cancelled when the connection has
+// has the values of the original's and is canceled when the connection has
 // ended, not when the http.Handler returns.
 //
 // When serve returns, the connection is closed with StatusNormalClosure if it
