@@ -21,7 +21,9 @@ import (
 //
 // A message of another type closes the connection with StatusUnsupportedData.
 // Read returns io.EOF after the peer has closed with StatusNormalClosure or
-// StatusGoingAway. Close closes with StatusNormalClosure. Deadlines work as
+// StatusGoingAway. Close closes with StatusNormalClosure and sees the closing
+// handshake through; close the result and not c, for which nobody would read
+// the peer's answer. Deadlines work as
 // net.Conn says and leave the connection usable: their errors match
 // os.ErrDeadlineExceeded. The result is safe for concurrent use as a net.Conn
 // is.
