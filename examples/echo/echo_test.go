@@ -1,0 +1,206 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed86893212/websocket"
+	"github.com/seed86893212/websocket/internal/leak"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestMain(m *testing.M) { leak.Main(m) }
+
+var bg = context.Background()
+
+// start runs an echo server as the flags say and returns its URL.
+func start(t *testing.T, flags ...string) (*echo, string) {
+	cfg, err := parseFlags(flags)
+	require.NoError(t, err)
+	e := newEcho(cfg)
+	srv := httptest.NewServer(e.handler)
+	t.Cleanup(func() {
+		srv.Close()
+		e.close()
+	})
+	return e, srv.URL
+}
+
+func dial(t *testing.T, url string, opts *websocket.DialOptions) *websocket.Conn {
+	c, err := websocket.Dial(bg, url, opts)
+	require.NoError(t, err)
+	t.Cleanup(func() { c.CloseNow() })
+	return c
+}
+
+func eachMode(t *testing.T, f func(t *testing.T, mode string)) {
+	for name := range modes {
+		t.Run(name, func(t *testing.T) { f(t, name) })
+	}
+}
+
+func TestEcho(t *testing.T) {
+	sizes := []int{0, 1, 125, 126, 65535, 65536, 16<<20 + 1}
+	if testing.Short() {
+		sizes = sizes[:6]
+	}
+	eachMode(t, func(t *testing.T, mode string) {
+		_, url := start(t, "-mode", mode, "-max", "-1")
+		c := dial(t, url+"/any/path?at=all", &websocket.DialOptions{MaxMessageSize: -1})
+		for _, size := range sizes {
+			for _, typ := range []websocket.MessageType{websocket.MessageText, websocket.MessageBinary} {
+				want := bytes.Repeat([]byte("x"), size)
+				written := make(chan error, 1)
+				go func() { written <- c.Write(bg, typ, want) }()
+				got, data, err := c.Read(bg)
+				require.NoError(t, err)
+				require.NoError(t, <-written)
+				assert.Equal(t, typ, got)
+				require.True(t, bytes.Equal(want, data), "%d bytes came back as %d", size, len(data))
+			}
+		}
+		require.NoError(t, c.Close(websocket.StatusNormalClosure, ""))
+	})
+}
+
+func TestSubprotocols(t *testing.T) {
+	_, url := start(t, "-subprotocols", "a,b")
+	c := dial(t, url, &websocket.DialOptions{Subprotocols: []string{"z", "b"}})
+	assert.Equal(t, "b", c.Subprotocol())
+	assert.Empty(t, dial(t, url, nil).Subprotocol())
+}
+
+func TestLimit(t *testing.T) {
+	eachMode(t, func(t *testing.T, mode string) {
+		_, url := start(t, "-mode", mode, "-max", "10")
+		c := dial(t, url, nil)
+		require.NoError(t, c.WriteText(bg, "ten bytes."))
+		_, data, err := c.Read(bg)
+		require.NoError(t, err)
+		assert.Equal(t, "ten bytes.", string(data))
+		require.NoError(t, c.WriteText(bg, "eleven byte"))
+		_, _, err = c.Read(bg)
+		assert.Equal(t, websocket.StatusMessageTooBig, websocket.CloseStatus(err), err)
+	})
+}
+
+// TestEnd closes the server while clients are in the middle of things.
+func TestEnd(t *testing.T) {
+	eachMode(t, func(t *testing.T, mode string) {
+		e, url := start(t, "-mode", mode)
+		idle, busy := dial(t, url, nil), dial(t, url, nil)
+		w, err := busy.Writer(bg, websocket.MessageText)
+		require.NoError(t, err)
+		_, err = w.WriteString("half a mess")
+		require.NoError(t, err)
+		require.NoError(t, w.Flush())
+		ended := make(chan struct{})
+		go func() {
+			e.close()
+			close(ended)
+		}()
+		for _, c := range []*websocket.Conn{idle, busy} {
+			for err = error(nil); err == nil; {
+				_, _, err = c.Read(bg)
+			}
+			assert.Equal(t, websocket.StatusGoingAway, websocket.CloseStatus(err), err)
+		}
+		<-ended
+		late := dial(t, url, nil)
+		_, _, err = late.Read(bg)
+		assert.Equal(t, websocket.StatusGoingAway, websocket.CloseStatus(err), err)
+	})
+}
+
+// TestModesReturn checks what each mode tells of its end.
+func TestModesReturn(t *testing.T) {
+	eachMode(t, func(t *testing.T, name string) {
+		returned := make(chan error, 1)
+		was := modes[name]
+		modes[name] = func(ctx context.Context, c *websocket.Conn) error {
+			err := was(ctx, c)
+			returned <- err
+			return err
+		}
+		defer func() { modes[name] = was }()
+		_, url := start(t, "-mode", name)
+		require.NoError(t, dial(t, url, nil).Close(websocket.StatusNormalClosure, ""))
+		err := <-returned
+		assert.True(t, ordinary(err), err)
+		dial(t, url, nil).CloseNow()
+		err = <-returned
+		assert.False(t, ordinary(err), err)
+	})
+}
+
+// TestStreamMemory sends a message of 64 MiB through the stream mode.
+func TestStreamMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("moves much data")
+	}
+	_, url := start(t, "-mode", "stream", "-max", "-1")
+	c := dial(t, url, &websocket.DialOptions{MaxMessageSize: -1})
+	const size = 64 << 20
+	written := make(chan error, 1)
+	go func() {
+		w, err := c.Writer(bg, websocket.MessageBinary)
+		for n, chunk := 0, make([]byte, 64<<10); n < size && err == nil; n += len(chunk) {
+			_, err = w.Write(chunk)
+		}
+		if err == nil {
+			err = w.Close()
+		}
+		written <- err
+	}()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, r, err := c.Reader(bg)
+	require.NoError(t, err)
+	n, err := io.Copy(io.Discard, r)
+	require.NoError(t, err)
+	require.NoError(t, <-written)
+	runtime.ReadMemStats(&after)
+	assert.EqualValues(t, size, n)
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(size/8))
+}
+
+func TestTalk(t *testing.T) {
+	_, url := start(t)
+	c := dial(t, url, nil)
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		lines <- "hello"
+		lines <- ""
+	}()
+	var out strings.Builder
+	require.NoError(t, talk(bg, c, lines, &out))
+	assert.Regexp(t, `^hello  \([0-9.]+[µm]?s\)\n  \([0-9.]+[µm]?s\)\n$`, out.String())
+	assert.Equal(t, websocket.StatusNormalClosure, websocket.CloseStatus(c.Err()))
+}
+
+func TestTalkEnds(t *testing.T) {
+	e, url := start(t)
+	ctx, cancel := context.WithCancel(bg)
+	time.AfterFunc(10*time.Millisecond, cancel)
+	require.NoError(t, talk(ctx, dial(t, url, nil), nil, io.Discard))
+
+	time.AfterFunc(10*time.Millisecond, e.close)
+	err := talk(bg, dial(t, url, nil), nil, io.Discard)
+	assert.Equal(t, websocket.StatusGoingAway, websocket.CloseStatus(err), err)
+}
+
+func TestFlags(t *testing.T) {
+	cfg, err := parseFlags([]string{"-dial", "ws://example.com", "-max", "-1", "-mode", "serve", "-text", "a", "-text", "b c", "d"})
+	require.NoError(t, err)
+	assert.Equal(t, config{
+		addr: "127.0.0.1:9001", dial: "ws://example.com", max: -1, mode: "serve", texts: []string{"a", "b c", "d"},
+	}, cfg)
+}

@@ -1,0 +1,82 @@
+// Echo is a WebSocket server that sends every message back, and a client to
+// talk to it. It shows the five ways of reading a connection (modes.go), a
+// server that ends well (server.go) and a client (client.go):
+//
+//	go run ./examples/echo                                  # the server
+//	go run ./examples/echo -dial ws://127.0.0.1:9001        # the client, sends lines
+//	go run ./examples/echo -dial ws://127.0.0.1:9001 -text hello -text world
+//
+// The conformance suite and the benchmarks run the server too, so it does
+// nothing besides echoing.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"maps"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// config is what the flags say.
+type config struct {
+	addr         string
+	mode         string
+	dial         string
+	texts        []string
+	max          int64
+	subprotocols []string
+}
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("echo: ")
+	cfg, err := parseFlags(os.Args[1:])
+	if err != nil {
+		os.Exit(2) // package flag has told why
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if cfg.dial != "" {
+		err = runClient(ctx, cfg)
+	} else {
+		freeMemoryOnSignal()
+		err = runServer(ctx, cfg)
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+func parseFlags(args []string) (config, error) {
+	var cfg config
+	names := slices.Sorted(maps.Keys(modes))
+	flags := flag.NewFlagSet("echo", flag.ContinueOnError)
+	flags.StringVar(&cfg.addr, "addr", "127.0.0.1:9001", "`address` to listen on")
+	flags.StringVar(&cfg.dial, "dial", "", "be a client of this `URL`, and send the arguments or the lines of the input")
+	flags.Int64Var(&cfg.max, "max", 0, "largest message in `bytes` (0: the library's default, negative: no limit)")
+	flags.Func("mode", "how to read: "+strings.Join(names, ", ")+" (default messages)", func(s string) error {
+		if modes[s] == nil {
+			return fmt.Errorf("must be one of %s", strings.Join(names, ", "))
+		}
+		cfg.mode = s
+		return nil
+	})
+	flags.Func("subprotocols", "subprotocols to speak, the preferred one first: `a,b`", func(s string) error {
+		cfg.subprotocols = strings.Split(s, ",")
+		return nil
+	})
+	flags.Func("text", "with -dial, send this `text`; may be repeated", func(s string) error {
+		cfg.texts = append(cfg.texts, s)
+		return nil
+	})
+	cfg.mode = "messages"
+	err := flags.Parse(args)
+	cfg.texts = append(cfg.texts, flags.Args()...)
+	return cfg, err
+}

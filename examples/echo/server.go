@@ -1,0 +1,117 @@
+// The server: an http.Server whose connections are closed when it ends.
+
+package main
+
+import (
+	"context"
+	"errors"
+	"log"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/seed86893212/websocket"
+)
+
+// runServer serves until ctx ends.
+func runServer(ctx context.Context, cfg config) error {
+	l, err := net.Listen("tcp", cfg.addr)
+	if err != nil {
+		return err
+	}
+	log.Printf("listening on ws://%s, mode %s", l.Addr(), cfg.mode)
+	e := newEcho(cfg)
+	srv := &http.Server{Handler: e.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	// Shutdown ends the listening and the requests. Of the WebSocket
+	// connections it knows nothing.
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	err = srv.Shutdown(ctx)
+	e.close()
+	return err
+}
+
+// echo is the server's WebSocket side: every path is an endpoint.
+type echo struct {
+	handler http.Handler
+	mode    mode
+
+	mu      sync.Mutex
+	conns   map[*websocket.Conn]struct{} // nil once the server ends
+	running sync.WaitGroup
+}
+
+func newEcho(cfg config) *echo {
+	e := &echo{mode: modes[cfg.mode], conns: make(map[*websocket.Conn]struct{})}
+	e.handler = websocket.Handler(e.serve, &websocket.UpgradeOptions{
+		HandshakeTimeout: 10 * time.Second,
+		MaxMessageSize:   cfg.max,
+		Subprotocols:     cfg.subprotocols,
+		// Any web page may talk to an echo, which has nothing to guard. A
+		// server that knows its users by their cookies must not say this.
+		OriginPatterns: []string{"*"},
+	})
+	return e
+}
+
+// serve is called for each connection, on a goroutine of its own.
+func (e *echo) serve(c *websocket.Conn, _ *http.Request) {
+	if !e.add(c) {
+		_ = c.Close(websocket.StatusGoingAway, "the server is ending")
+		return
+	}
+	defer e.remove(c)
+	// The connections are closed by close, so the reads need no context that
+	// ends: context.Background costs nothing to wait with.
+	if err := e.mode(context.Background(), c); !ordinary(err) {
+		log.Printf("%v: %v", c.RemoteAddr(), err)
+	}
+}
+
+// ordinary reports whether err tells of a connection that ended as it should:
+// closed by the peer, with or without a code, or by this side.
+func ordinary(err error) bool {
+	switch websocket.CloseStatus(err) {
+	case websocket.StatusNormalClosure, websocket.StatusGoingAway, websocket.StatusNoStatusReceived:
+		return true
+	}
+	return err == nil || errors.Is(err, net.ErrClosed)
+}
+
+func (e *echo) add(c *websocket.Conn) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.conns == nil {
+		return false
+	}
+	e.conns[c] = struct{}{}
+	e.running.Add(1)
+	return true
+}
+
+func (e *echo) remove(c *websocket.Conn) {
+	e.mu.Lock()
+	delete(e.conns, c)
+	e.mu.Unlock()
+	e.running.Done()
+}
+
+// close closes all connections, each with a closing handshake, and waits.
+func (e *echo) close() {
+	e.mu.Lock()
+	conns := e.conns
+	e.conns = nil
+	for c := range conns {
+		go func() { _ = c.Close(websocket.StatusGoingAway, "the server is ending") }()
+	}
+	e.mu.Unlock()
+	e.running.Wait()
+}
