@@ -19,6 +19,8 @@ let announced = null; // the message about the image that comes next
 let seen = 0; // date of the latest message shown
 let pending = []; // what we sent and have not heard back: the text, or null for an image
 
+const list = new Intl.ListFormat("en");
+
 // What comes from the server.
 
 const handlers = {
@@ -127,7 +129,6 @@ connection.addEventListener("state", () => {
   if (connection.state !== "open") {
     me = announced = null;
     giveBack(pending.splice(0));
-    showUsers([]);
     log.busy = false;
   }
   if (connection.state === "closed") {
@@ -190,8 +191,9 @@ function showUsers(names) {
     return e;
   }));
   write($("number"), names.length ? String(names.length) : "");
-  const others = names.slice(0, 3).join(", ") + (names.length > 3 ? ` and ${names.length - 3} more` : "");
-  write($("who"), names.length ? `${others} ${names.length > 1 ? "are" : "is"} here.` : "Nobody is here yet. You would be the first.");
+  const some = names.slice(0, 3);
+  if (names.length > 3) some.push(`${names.length - 3} more`);
+  write($("who"), some.length ? `${list.format(some)} ${some.length > 1 ? "are" : "is"} here.` : "Nobody is here yet. You would be the first.");
 }
 
 let noticeTimer = 0;

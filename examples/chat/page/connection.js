@@ -6,6 +6,18 @@ const longestDelay = 15000;
 // After these the server does not want this client back: it broke the rules.
 const final = new Set([1003, 1007, 1008]);
 
+// What the codes mean that come without a reason (RFC 6455, section 7.4.1).
+const names = {
+  1000: "normal closure",
+  1001: "going away",
+  1005: "no status",
+  1006: "no answer",
+  1009: "message too big",
+  1011: "internal error",
+  1012: "service restart",
+  1013: "try again later",
+};
+
 // A Connection dispatches "state" when anything about it changes, and "message"
 // with what came. Its socket is a new one after each attempt.
 export class Connection extends EventTarget {
@@ -75,7 +87,7 @@ export class Connection extends EventTarget {
     if (this.socket !== socket) return; // this side has closed it
     this.socket = null;
     // Why the connection ended says more than why coming back failed.
-    if (this.state === "open" || !this.why) this.why = [event.code, event.reason].filter(Boolean).join(" ");
+    if (this.state === "open" || !this.why) this.why = `${event.code} ${event.reason || names[event.code] || ""}`.trim();
     this.banned = final.has(event.code);
     if (this.banned) {
       this.#to("closed");

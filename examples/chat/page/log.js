@@ -3,7 +3,7 @@
 const longest = 400; // entries kept on the page
 const together = 5 * 60 * 1000; // ms within which messages of one person form a group
 
-const time = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const time = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 
 // element makes an element with a class and a text. Texts are never markup here.
 export function element(tag, className, text) {
