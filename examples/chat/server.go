@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/seed86893212/websocket"
 )
@@ -44,6 +45,7 @@ func newServer(l limits) *server {
 		Subprotocols:   []string{"chat"},
 		MaxMessageSize: l.image,
 		SendLimit:      l.queue,
+		CloseTimeout:   2 * time.Second, // for those who don't listen any more
 	}))
 	s.Handler = mux
 	return s

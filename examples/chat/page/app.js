@@ -131,7 +131,10 @@ connection.addEventListener("state", () => {
     giveBack(pending.splice(0));
     log.busy = false;
   }
+  if (connection.state === "open") notify("");
   if (connection.state === "closed") {
+    showUsers([]);
+    write($("who"), "You are not connected. Come back any time.");
     if (connection.banned) notify(`The server closed the connection: ${connection.why}`, "error");
     wanted = "";
   }
