@@ -79,11 +79,10 @@ function isNews(m) {
 
 // heard reports whether m is ours, and has come back from the server then.
 function heard(m) {
-  if (me) {
-    if (m.id === me.id) pending.shift();
-    return m.id === me.id;
-  }
-  return false;
+  if (m.id !== me?.id) return false;
+  const i = pending.indexOf(m.type === "image" ? null : m.text);
+  if (i >= 0) pending.splice(i, 1);
+  return true;
 }
 
 // What goes to the server.
