@@ -143,14 +143,14 @@ func TestModesReturn(t *testing.T) {
 	})
 }
 
-// TestStreamMemory sends a message of 64 MiB through the stream mode.
+// TestStreamMemory sends a message of 16 MiB through the stream mode.
 func TestStreamMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("moves much data")
 	}
 	_, url := start(t, "-mode", "stream", "-max", "-1")
 	c := dial(t, url, &websocket.DialOptions{MaxMessageSize: -1})
-	const size = 64 << 20
+	const size = 16 << 20
 	written := make(chan error, 1)
 	go func() {
 		w, err := c.Writer(bg, websocket.MessageBinary)
