@@ -256,12 +256,12 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 // 5.6). On a connection that is closing or closed the error matches
 // net.ErrClosed and, if there is one, the cause.
 func (c *Conn) Write(ctx context.Context, t MessageType, p []byte) error {
-	if err := c.l.sendable(ctx, t, p); err != nil {
+	if err := c.l.set.sendable(ctx, t, p); err != nil {
 		return err
 	}
 	accepted, err := c.l.write(ctx, Opcode(t), true, p, false)
 	if accepted {
-		c.l.sent(t, len(p))
+		c.l.set.sent(t, len(p))
 	}
 	return err
 }
@@ -278,7 +278,7 @@ func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
 	}
 	accepted, err := c.l.write(ctx, Opcode(m.typ), true, m.payload(), false)
 	if accepted {
-		c.l.sent(m.typ, len(m.payload()))
+		c.l.set.sent(m.typ, len(m.payload()))
 	}
 	return err
 }
@@ -287,7 +287,7 @@ func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
 // section 5.4), waiting for another such message to end first. ctx covers the
 // writer's calls too, until its SetContext. Errors are as for Write.
 func (c *Conn) Writer(ctx context.Context, t MessageType) (*MessageWriter, error) {
-	if err := c.l.sendable(ctx, t, nil); err != nil {
+	if err := c.l.set.sendable(ctx, t, nil); err != nil {
 		return nil, err
 	}
 	return newMessageWriter(ctx, &c.l, t)
@@ -299,7 +299,7 @@ func (c *Conn) Writer(ctx context.Context, t MessageType) (*MessageWriter, error
 // connection. Messages that do not fit into an empty queue never do. Other
 // errors are as for Write.
 func (c *Conn) Send(t MessageType, p []byte) error {
-	if err := c.l.sendable(context.Background(), t, p); err != nil {
+	if err := c.l.set.sendable(context.Background(), t, p); err != nil {
 		return err
 	}
 	return c.send(t, p)
@@ -313,7 +313,7 @@ func (c *Conn) send(t MessageType, p []byte) error {
 	if err := c.l.wr.enqueue(Opcode(t), p); err != nil {
 		return c.l.writeError(err, open)
 	}
-	c.l.sent(t, len(p))
+	c.l.set.sent(t, len(p))
 	return nil
 }
 

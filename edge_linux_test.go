@@ -17,7 +17,7 @@ import (
 func TestEndInSameEdge(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	for _, reset := range []bool{false, true} {
-		for range 100 {
+		for range 2 {
 			c, peer := connectScripted(t, tcpPair, RoleServer)
 			got := make(chan error, 10)
 			go func() {

@@ -110,6 +110,12 @@ var (
 	ErrInvalidText = errors.New("websocket: text is not valid UTF-8")
 )
 
+// What is wrong with an argument.
+var (
+	errNilContext  = errors.New("websocket: nil context")
+	errMessageType = errors.New("websocket: message type is neither text nor binary")
+)
+
 // A CloseError is the cause of a connection that ended with a status code:
 // the peer's close frame, or a failure that this side found and reported.
 // Match it with errors.As, or take the code alone with CloseStatus.

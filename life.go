@@ -37,9 +37,6 @@ func (s State) String() string {
 // errShut is what a writer returns after the end.
 var errShut = errors.New("websocket: shut")
 
-// errNilContext says what a nil context is.
-var errNilContext = errors.New("websocket: nil context")
-
 // An endError is an error that ended a connection and matches another too.
 type endError struct {
 	text  string
@@ -140,6 +137,20 @@ func (l *life) reason() error {
 		return errClosed(nil)
 	}
 	return l.cause
+}
+
+// writeError says what a caller is told whose write got err. open tells whether
+// the connection had not ended as the call began.
+func (l *life) writeError(err error, open bool) error {
+	switch {
+	case err == nil:
+		return nil
+	case err == errShut && open:
+		return l.atEnd()
+	case err == errShut || err == errClosing:
+		return l.afterEnd()
+	}
+	return err
 }
 
 // endedWell reports whether err, from a read, tells of an end that was meant:

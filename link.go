@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"time"
-	"unicode/utf8"
 
 	"github.com/seed86893212/websocket/internal/bufpool"
 )
@@ -15,10 +14,9 @@ import (
 const (
 	// brokenTime is how long reading may go on once writing has failed.
 	brokenTime = time.Second
-	// lingerTime and lingerBytes bound what is still received after this side
-	// has failed the connection, so that the peer gets to see why.
-	lingerTime  = time.Second
-	lingerBytes = 1 << 20
+	// lingerTime is how long the peer may go on sending after it has been told
+	// that this side has failed the connection.
+	lingerTime = time.Second
 )
 
 // A link joins the two halves of a connection and sees it through to its end.
@@ -247,48 +245,16 @@ func (l *link) give() {
 	}
 }
 
-// sendable checks a message before anything of it is sent.
-func (l *link) sendable(ctx context.Context, t MessageType, p []byte) error {
-	if ctx == nil {
-		return errNilContext
-	}
-	if !t.valid() {
-		return errMessageType
-	}
-	if t == MessageText && !l.set.skipOutgoingTextCheck && !utf8.Valid(p) {
-		return ErrInvalidText
-	}
-	return nil
-}
-
-// sent tells the trace of a message that was accepted.
-func (l *link) sent(t MessageType, size int) {
-	if trace := l.set.trace; trace != nil && trace.MessageSent != nil {
-		trace.MessageSent(t, size)
-	}
-}
-
 // write sends one frame, and says why if it cannot.
 func (l *link) write(ctx context.Context, op Opcode, final bool, p []byte, inside bool) (accepted bool, err error) {
+	if ctx == nil {
+		return false, errNilContext
+	}
 	open := !l.isClosed()
 	if accepted, err = l.wr.write(ctx, op, final, p, inside); err != nil {
 		err = l.writeError(err, open)
 	}
 	return accepted, err
-}
-
-// writeError says what a caller is told whose write got err. open tells whether
-// the connection had not ended as the call began.
-func (l *link) writeError(err error, open bool) error {
-	switch {
-	case err == nil:
-		return nil
-	case err == errShut && open:
-		return l.atEnd()
-	case err == errShut || err == errClosing:
-		return l.afterEnd()
-	}
-	return err
 }
 
 // told is the writer's.
@@ -378,18 +344,52 @@ func (l *link) part(p parting) error {
 	l.wr.close(p.code, p.reason)
 	ctx, cancel := l.closeContext()
 	defer cancel()
-	sent := l.wr.flush(ctx) == nil
-	if sent && p.half {
-		l.rd.t.closeWrite()
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, lingerTime)
-		defer cancel()
-	}
-	if sent && p.linger {
+	sent := false
+	if p.half {
+		sent = l.tell(ctx, cancel)
+	} else if sent = l.wr.flush(ctx) == nil; sent && p.linger {
 		l.linger(ctx)
 	}
 	l.end(p.cause, sent)
 	return l.atEnd()
+}
+
+// tell sends what is queued and the close frame to a peer that may be sending,
+// and drops what it sends: it might not receive before that has been taken. Then
+// it has a moment to close.
+func (l *link) tell(ctx context.Context, cancel context.CancelFunc) (sent bool) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if sent = l.wr.flush(ctx) == nil; !sent {
+			cancel()
+			return
+		}
+		l.rd.t.closeWrite()
+		time.AfterFunc(lingerTime, cancel)
+	}()
+	l.linger(ctx)
+	cancel()
+	<-done
+	return sent
+}
+
+// linger receives and drops what still comes, until the peer closes or ctx ends.
+func (l *link) linger(ctx context.Context) {
+	l.rd.buf.free()
+	l.rd.bell.watch(ctx)
+	for ctx.Err() == nil {
+		_, err := l.rd.t.read(&l.rd.buf, nil)
+		l.rd.buf.free()
+		if err == errWoken {
+			l.rd.bell.answer()
+		} else if err != nil {
+			return
+		}
+		if l.isClosed() {
+			return
+		}
+	}
 }
 
 // closing makes the state closing and sees that the connection ends in time
@@ -406,27 +406,6 @@ func (l *link) closeContext() (context.Context, context.CancelFunc) {
 		return context.WithCancel(context.Background())
 	}
 	return context.WithTimeout(context.Background(), l.set.closeTimeout)
-}
-
-// linger receives and drops what still comes, until the peer closes.
-func (l *link) linger(ctx context.Context) {
-	l.rd.buf.free()
-	l.rd.bell.watch(ctx)
-	for got := 0; got < lingerBytes && ctx.Err() == nil; {
-		n, err := l.rd.t.read(&l.rd.buf, nil)
-		l.rd.buf.free()
-		if err == errWoken {
-			l.rd.bell.answer()
-			if l.isClosed() {
-				return
-			}
-			continue
-		}
-		if err != nil {
-			return
-		}
-		got += n
-	}
 }
 
 // close begins the closing handshake and waits for its end, unless it is called

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+	"unicode/utf8"
 )
 
 // The defaults of the options, used where a field is 0.
@@ -270,6 +271,27 @@ func newSettings(maxMessageSize int64, heartbeat, heartbeatTimeout, closeTimeout
 		noCoalescing:          noCoalescing,
 		skipOutgoingTextCheck: skipOutgoingTextCheck,
 		trace:                 trace,
+	}
+}
+
+// sendable checks a message before anything of it is sent.
+func (s *settings) sendable(ctx context.Context, t MessageType, p []byte) error {
+	if ctx == nil {
+		return errNilContext
+	}
+	if !t.valid() {
+		return errMessageType
+	}
+	if t == MessageText && !s.skipOutgoingTextCheck && !utf8.Valid(p) {
+		return ErrInvalidText
+	}
+	return nil
+}
+
+// sent tells the trace of a message that was accepted.
+func (s *settings) sent(t MessageType, size int) {
+	if trace := s.trace; trace != nil && trace.MessageSent != nil {
+		trace.MessageSent(t, size)
 	}
 }
 

@@ -2,12 +2,7 @@
 
 package websocket
 
-import (
-	"errors"
-	"unicode/utf8"
-)
-
-var errMessageType = errors.New("websocket: message type is neither text nor binary")
+import "unicode/utf8"
 
 // A PreparedMessage is a message whose frame has been built once, to be sent on
 // any number of connections with WritePrepared or SendPrepared. It never

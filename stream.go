@@ -189,7 +189,7 @@ func (w *MessageWriter) send(final bool) error {
 		w.op = OpContinuation
 		w.buf = w.buf[:0]
 	}
-	if final && (accepted || w.ctx.Err() == nil) {
+	if final && (accepted || w.ctx != nil && w.ctx.Err() == nil) {
 		w.finish()
 	}
 	return err
@@ -225,7 +225,7 @@ func (w *MessageWriter) Close() error {
 		err = nil // its first byte has been sent, so the rest will be
 	}
 	if err == nil {
-		w.l.sent(w.typ, w.size)
+		w.l.set.sent(w.typ, w.size)
 	}
 	return err
 }
