@@ -73,7 +73,7 @@ func TestCopy(t *testing.T) {
 }
 
 func TestCopyNeedsRoom(t *testing.T) {
-	assert.Panics(t, func() { Copy(make([]byte, 3, 3), make([]byte, 4), 1) })
+	assert.Panics(t, func() { Copy(make([]byte, 3), make([]byte, 4), 1) })
 }
 
 // The rotated key goes on with the byte after.
