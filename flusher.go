@@ -323,7 +323,7 @@ func (f *flusher) pass() {
 func (f *flusher) clear() {
 	f.wakeAll()
 	bufpool.Put(f.box.buf)
-	f.box = outbox{added: f.box.written()} // what is dropped was never written
+	f.box.drop()
 }
 
 // wakeAll wakes all who wait. The caller holds mu and has set err.

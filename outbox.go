@@ -97,6 +97,10 @@ func (o *outbox) rewind() {
 	}
 }
 
+// drop lets go of everything that has not been written, and that counts as if
+// it had never been added. No write may be under way.
+func (o *outbox) drop() { *o = outbox{added: o.written()} }
+
 // compact moves the unwritten bytes to the front of the buffer once most of it
 // has been written. No write may be under way.
 func (o *outbox) compact() {

@@ -325,6 +325,20 @@ func TestPongsAfterRemove(t *testing.T) {
 	assert.True(t, ok)
 }
 
+// What is dropped has not been written, so that nobody takes it for sent.
+func TestOutboxDrop(t *testing.T) {
+	var o outbox
+	o.set(append(o.buf, "sent and not"...))
+	o.refer([]byte("neither"))
+	o.hold([]byte("held"))
+	o.lend()
+	o.done(4)
+	o.drop()
+	assert.Zero(t, o.size())
+	assert.Equal(t, int64(4), o.written())
+	assert.Equal(t, int64(4), o.added)
+}
+
 func TestOutboxHeld(t *testing.T) {
 	var o outbox
 	o.release()
