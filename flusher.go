@@ -172,6 +172,7 @@ func (f *flusher) join(ctx context.Context, tk ticket) (accepted bool, err error
 		f.mu.Lock()
 	case <-ctx.Done():
 		f.mu.Lock()
+		f.unlend(&wt.ticket) // still in the queue, where others keep the ticket right
 		if !f.leave(wt) {
 			<-wt.ready
 		}
@@ -204,11 +205,7 @@ func (f *flusher) leave(wt *writeWaiter) bool {
 // writing has failed, or ctx has ended. In the last case nothing of them is
 // sent if nothing was, and otherwise the rest still is. The caller holds mu.
 func (f *flusher) settle(ctx context.Context, tk ticket) (accepted bool, err error) {
-	// A send under way may be reading the payload. On a transport whose sends
-	// wait, it reads a copy if ctx can end.
-	for f.box.lent > 0 && (tk.referred || !f.t.sendWaits()) && f.box.written() < tk.to {
-		f.unlent.Wait()
-	}
+	f.unlend(&tk)
 	switch {
 	case f.box.written() >= tk.to:
 		return true, nil
@@ -222,6 +219,15 @@ func (f *flusher) settle(ctx context.Context, tk ticket) (accepted bool, err err
 		f.box.detach()
 	}
 	return true, ctx.Err()
+}
+
+// unlend waits for the end of a send under way that may be reading tk's payload.
+// On a transport whose sends wait, it reads a copy if the context can end. The
+// caller holds mu, which is released meanwhile.
+func (f *flusher) unlend(tk *ticket) {
+	for f.box.lent > 0 && (tk.referred || !f.t.sendWaits()) && f.box.written() < tk.to {
+		f.unlent.Wait()
+	}
 }
 
 // moveDown corrects the tickets behind one that was removed.
