@@ -257,8 +257,8 @@ func (f *flusher) send() (done bool) {
 			return true
 		}
 		mine := f.box.written() < f.own.to
-		if !mine && (round >= helpRounds || len(f.queue) > 0) {
-			return true
+		if !mine && (round >= helpRounds || len(f.queue) > 0 || f.t.sendWaits()) {
+			return true // a send that waits would hold its caller up for others
 		}
 		p, q := f.box.lend()
 		f.mu.Unlock()
