@@ -185,8 +185,8 @@ func pipePair(testing.TB) (net.Conn, net.Conn) { return net.Pipe() }
 func smallTCPPair(t testing.TB) (client, server net.Conn) {
 	client, server = tcpPair(t)
 	for _, nc := range []net.Conn{client, server} {
-		nc.(*net.TCPConn).SetReadBuffer(16 << 10)
-		nc.(*net.TCPConn).SetWriteBuffer(16 << 10)
+		nc.(*net.TCPConn).SetReadBuffer(256 << 10)
+		nc.(*net.TCPConn).SetWriteBuffer(32 << 10)
 	}
 	return client, server
 }
