@@ -413,14 +413,15 @@ func (l *link) closeContext() (context.Context, context.CancelFunc) {
 func (l *link) close(code StatusCode, reason string) error {
 	code, reason, bad := checkClose(code, reason)
 	first := l.beginClose(code, reason)
-	if l.finish() {
+	later := l.finish()
+	if !first {
+		return l.afterEnd()
+	}
+	if later {
 		return bad
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !first {
-		return errClosed(l.cause)
-	}
 	var ce *CloseError
 	if !errors.As(l.cause, &ce) {
 		return errors.Join(bad, l.cause)
