@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -45,6 +46,7 @@ type netConn struct {
 	rest   []byte // lies in the connection's buffers
 	err    error  // sticks
 
+	closed      atomic.Bool
 	read, write deadline
 }
 
@@ -106,7 +108,12 @@ func (n *netConn) Write(p []byte) (int, error) {
 // Close sees the closing handshake through itself if nobody is reading.
 func (n *netConn) Close() error {
 	n.stop()
+	n.read.stop()
+	n.write.stop()
 	err := n.c.l.close(StatusNormalClosure, "")
+	if n.closed.CompareAndSwap(false, true) {
+		err = nil // that the peer was faster is no error, for a net.Conn
+	}
 	n.readMu.Lock() // a read under way sees the handshake through
 	defer n.readMu.Unlock()
 	n.rest = nil
@@ -151,6 +158,15 @@ func (d *deadline) context() context.Context {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.ctx
+}
+
+// stop stops the timer, for good.
+func (d *deadline) stop() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.timer != nil {
+		d.timer.Stop()
+	}
 }
 
 // set moves the deadline; the zero time means none.
