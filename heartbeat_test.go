@@ -1,0 +1,116 @@
+package websocket
+
+import (
+	"context"
+	"io"
+	"net"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var beating = ConnConfig{Heartbeat: 10 * time.Second, HeartbeatTimeout: 4 * time.Second}
+
+// A ping leaves after silence; without an answer the connection fails.
+func TestHeartbeatTimes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pings := 0
+		cfg := beating
+		cfg.Trace = &Trace{HeartbeatSent: func() { pings++ }}
+		c, peer := connectScripted(t, pipePair, RoleServer, cfg)
+		begun := time.Now()
+		read := async(func() error { _, _, err := c.Read(bg); return err })
+		peer.expect(OpPing)
+		assert.Equal(t, 10*time.Second, time.Since(begun).Round(time.Millisecond))
+		time.Sleep(3 * time.Second)
+		peer.send(peer.frame(OpPong, true, "whatever it is, the peer lives"))
+		begun = time.Now()
+		peer.expect(OpPing)
+		assert.Equal(t, 10*time.Second, time.Since(begun).Round(time.Millisecond))
+		err := <-read
+		assert.Equal(t, 14*time.Second, time.Since(begun).Round(time.Millisecond))
+		require.ErrorIs(t, err, ErrHeartbeat)
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.NotErrorIs(t, err, net.ErrClosed)
+		assert.Equal(t, 2, pings)
+		checkAfterEnd(t, c, ErrHeartbeat)
+		peer.Close()
+	})
+}
+
+// A busy application is not a dead peer: the time-out runs only while a read
+// waits for input.
+func TestHeartbeatBusyApplication(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := connectScripted(t, pipePair, RoleServer, beating)
+		out := make(chan []byte, 10000)
+		out <- peer.text("a")
+		go func() {
+			for b := range out {
+				peer.Write(b)
+			}
+		}()
+		go func() { // answers at once, whenever it is asked
+			defer close(out)
+			for {
+				_, p, err := peer.next()
+				if err != nil {
+					return
+				}
+				out <- peer.frame(OpPong, true, string(p))
+			}
+		}()
+		_, _, err := c.Read(bg)
+		require.NoError(t, err)
+		time.Sleep(time.Hour) // busy
+		require.NoError(t, c.Err())
+		ctx, cancel := context.WithTimeout(bg, time.Hour)
+		defer cancel()
+		_, _, err = c.Read(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		c.CloseNow()
+		peer.Close()
+	})
+}
+
+// Reads that are cancelled again and again do not keep a dead peer alive.
+func TestHeartbeatCancelledReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := connectScripted(t, pipePair, RoleServer, beating)
+		go io.Copy(io.Discard, peer.Conn)
+		begun := time.Now()
+		for {
+			ctx, cancel := context.WithTimeout(bg, time.Second)
+			_, _, err := c.Read(ctx)
+			cancel()
+			if err != context.DeadlineExceeded {
+				require.ErrorIs(t, err, ErrHeartbeat)
+				break
+			}
+			time.Sleep(time.Millisecond)
+			require.Less(t, time.Since(begun), time.Minute)
+		}
+		assert.LessOrEqual(t, time.Since(begun), 30*time.Second)
+		peer.Close()
+	})
+}
+
+// Off means off, and a peer may be silent for ever without a time-out.
+func TestHeartbeatOff(t *testing.T) {
+	for _, cfg := range []ConnConfig{{Heartbeat: -1}, {Heartbeat: time.Second, HeartbeatTimeout: -1}} {
+		synctest.Test(t, func(t *testing.T) {
+			c, peer := connectScripted(t, pipePair, RoleServer, cfg)
+			go io.Copy(io.Discard, peer.Conn)
+			ctx, cancel := context.WithTimeout(bg, 24*time.Hour)
+			defer cancel()
+			_, _, err := c.Read(ctx)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			c.CloseNow()
+			peer.Close()
+		})
+	}
+}
