@@ -357,5 +357,8 @@ func (f *flusher) unlockTell() {
 func (f *flusher) size() int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.err != nil {
+		return 0 // it will never be sent
+	}
 	return f.box.size()
 }
