@@ -1,0 +1,56 @@
+//go:build !race
+
+package websocket
+
+import (
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// mallocs counts the allocations of the whole process for each of n calls of f.
+func mallocs(n int, f func()) float64 {
+	for range n / 4 {
+		f()
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range n {
+		f()
+	}
+	runtime.ReadMemStats(&after)
+	return float64(after.Mallocs-before.Mallocs) / float64(n)
+}
+
+// No message allocates anything in steady state, on neither side, however it is
+// read.
+func TestNoAllocations(t *testing.T) {
+	for _, mode := range []string{"into", "messages", "serve"} {
+		for _, size := range []int{10, 1000, 20000} {
+			for _, ctx := range []string{"background", "cancellable"} {
+				client, server := connectPair(t, tcpPair)
+				done := async(func() error { return echo(server, mode) })
+				p := make([]byte, size)
+				var buf []byte
+				use := bg
+				if ctx != "background" {
+					use = t.Context()
+				}
+				perMessage := mallocs(1000, func() {
+					if client.Write(use, MessageBinary, p) != nil {
+						panic("Write")
+					}
+					var err error
+					if _, buf, err = client.ReadInto(use, buf); err != nil {
+						panic(err)
+					}
+				})
+				assert.Less(t, perMessage, 0.1, "%s, %d bytes, %s", mode, size, ctx)
+				require.NoError(t, client.CloseNow())
+				<-done
+			}
+		}
+	}
+}
