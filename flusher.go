@@ -302,6 +302,9 @@ func (f *flusher) flushed(err error) {
 // pass gives the role up: to the first who waits, to a goroutine if there are
 // bytes that nobody waits for, or to nobody. The caller holds mu.
 func (f *flusher) pass() {
+	if f.err == nil {
+		f.refill()
+	}
 	switch {
 	case f.err != nil:
 		f.flushing = false
