@@ -251,6 +251,7 @@ func TestPing(t *testing.T) {
 		<-ctx.Done()
 	})
 }
+
 // TestFragmentsGrowOnce: what reading a message in many frames copies must not
 // grow with their number.
 func TestFragmentsGrowOnce(t *testing.T) {

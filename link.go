@@ -344,7 +344,7 @@ func (l *link) part(p parting) error {
 	l.wr.close(p.code, p.reason)
 	ctx, cancel := l.closeContext()
 	defer cancel()
-	sent := false
+	var sent bool
 	if p.half {
 		sent = l.tell(ctx, cancel)
 	} else if sent = l.wr.flush(ctx) == nil; sent && p.linger {
