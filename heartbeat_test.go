@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,9 +19,9 @@ var beating = ConnConfig{Heartbeat: 10 * time.Second, HeartbeatTimeout: 4 * time
 // A ping leaves after silence; without an answer the connection fails.
 func TestHeartbeatTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		pings := 0
+		var pings atomic.Int32
 		cfg := beating
-		cfg.Trace = &Trace{HeartbeatSent: func() { pings++ }}
+		cfg.Trace = &Trace{HeartbeatSent: func() { pings.Add(1) }}
 		c, peer := connectScripted(t, pipePair, RoleServer, cfg)
 		begun := time.Now()
 		read := async(func() error { _, _, err := c.Read(bg); return err })
@@ -36,7 +37,7 @@ func TestHeartbeatTimes(t *testing.T) {
 		require.ErrorIs(t, err, ErrHeartbeat)
 		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 		require.NotErrorIs(t, err, net.ErrClosed)
-		assert.Equal(t, 2, pings)
+		assert.Equal(t, int32(2), pings.Load())
 		checkAfterEnd(t, c, ErrHeartbeat)
 		peer.Close()
 	})

@@ -463,3 +463,18 @@ func TestWriteEndsWithHeartbeat(t *testing.T) {
 		peer.Close()
 	})
 }
+
+// Taking back the last of what waits leaves an outbox that can be used again,
+// though something had been written from it.
+func TestOutboxRemovesLast(t *testing.T) {
+	var o outbox
+	o.set(append(o.buf, "sent, taken back"...))
+	o.lend()
+	o.done(6)
+	require.True(t, o.remove(6, o.added))
+	assert.Equal(t, int64(6), o.written())
+	o.buf = nil // as the flusher does with an empty box
+	o.set(append(o.buf, "next"...))
+	p, _ := o.lend()
+	assert.Equal(t, "next", string(p))
+}
