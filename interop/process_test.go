@@ -5,6 +5,7 @@ package interop
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -109,8 +110,14 @@ func (p *process) run() {
 	})
 }
 
-// kill ends the process and all that it has started.
+// kill ends the process and all that it has started. It lets it put things away
+// first, shared memory for example.
 func (p *process) kill() {
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGTERM)
+	select {
+	case <-p.gone:
+	case <-time.After(2 * time.Second):
+	}
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	<-p.gone
 }
@@ -186,11 +193,17 @@ func freeAddress(t testing.TB) string {
 	return ln.Addr().String()
 }
 
-// writeFile writes a file into a directory of the test's own.
+// writeFile writes a file into a directory of its own. Other users may read it
+// there: servers that are started by root leave that behind.
 func writeFile(t testing.TB, name, content string) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+	dir, err := os.MkdirTemp("", "interop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	path := filepath.Join(dir, name)
+	if err := errors.Join(os.WriteFile(path, []byte(content), 0o644), os.Chmod(dir, 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	return path

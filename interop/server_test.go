@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -108,6 +109,7 @@ type server struct {
 func newServer(t testing.TB, config *tls.Config, opts *websocket.UpgradeOptions) *server {
 	s := &server{t: t, ended: make(chan error, 1000)}
 	s.Server = httptest.NewUnstartedServer(s.routes(opts))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // failed TLS handshakes
 	if config != nil {
 		s.TLS = config
 		s.EnableHTTP2 = true
