@@ -44,7 +44,7 @@ func startBrowser(t *testing.T) *browser {
 	t.Cleanup(func() { _ = os.RemoveAll(profile) })
 	p := start(t, "chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic",
 		"--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-		"--disable-sync", "--disable-extensions", "--log-level=3", "--disable-background-timer-throttling",
+		"--disable-sync", "--disable-extensions", "--log-level=3", "--disable-features=BackForwardCache", "--disable-background-timer-throttling",
 		"--disable-backgrounding-occluded-windows", "--disable-renderer-backgrounding",
 		"--no-proxy-server", "--ignore-certificate-errors", // of a root that it can't be told of
 		"--host-resolver-rules=MAP *.example 127.0.0.1",
