@@ -5,6 +5,7 @@ package interop
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -46,7 +47,7 @@ http {
 		proxy_http_version 1.1;
 		proxy_set_header Upgrade $http_upgrade;
 		proxy_set_header Connection $connection_upgrade;
-		proxy_read_timeout 1s;
+		proxy_read_timeout %[7]s;
 
 		location / { # nginx's default is the name of the upstream
 			proxy_pass http://%[6]s/;
@@ -71,14 +72,15 @@ http {
 }
 `
 
-// startNginx starts nginx in front of a server.
-func startNginx(t *testing.T, root *authority, upstream string) (plain, secure string) {
+// startNginx starts nginx in front of a server. It ends a connection on which
+// the server has sent nothing for so long.
+func startNginx(t *testing.T, root *authority, upstream, idle string) (plain, secure string) {
 	need(t, "nginx")
 	plain, secure = freeAddress(t), freeAddress(t)
 	_, cert, key := root.issue("localhost", "127.0.0.1")
 	conf := writeFile(t, "nginx.conf", "")
 	dir := filepath.Dir(conf)
-	conf = writeFile(t, "nginx.conf", fmt.Sprintf(nginxConf, dir, plain, secure, cert, key, upstream))
+	conf = writeFile(t, "nginx.conf", fmt.Sprintf(nginxConf, dir, plain, secure, cert, key, upstream, idle))
 	p := start(t, "nginx", "-e", "stderr", "-p", dir, "-c", conf)
 	p.awaitPort(plain)
 	p.awaitPort(secure)
@@ -88,8 +90,8 @@ func startNginx(t *testing.T, root *authority, upstream string) (plain, secure s
 func TestNginx(t *testing.T) {
 	need(t, "nginx")
 	root := newAuthority(t)
-	s := newServer(t, nil, &websocket.UpgradeOptions{Heartbeat: 200 * time.Millisecond})
-	plain, secure := startNginx(t, root, s.address())
+	s := newServer(t, nil, nil)
+	plain, secure := startNginx(t, root, s.address(), "60s")
 
 	for _, base := range []string{"ws://" + plain, "wss://" + secure} {
 		scheme, _, _ := strings.Cut(base, ":")
@@ -136,7 +138,7 @@ func TestNginx(t *testing.T) {
 	})
 	t.Run("patterns for a Host that is not passed on", func(t *testing.T) {
 		s := newServer(t, nil, &websocket.UpgradeOptions{OriginPatterns: []string{"https://127.0.0.1:*"}})
-		_, secure := startNginx(t, root, s.address())
+		_, secure := startNginx(t, root, s.address(), "60s")
 		opts := root.trust()
 		opts.Header = http.Header{"Origin": {"https://" + secure}}
 		useWell(t, dial(t, "wss://"+secure+"/echo/Read", opts))
@@ -149,13 +151,13 @@ func TestNginx(t *testing.T) {
 		require.Contains(t, string(he.Body), "Upgrade") // says what to look for
 	})
 	t.Run("server away", func(t *testing.T) {
-		away, _ := startNginx(t, root, freeAddress(t))
+		away, _ := startNginx(t, root, freeAddress(t), "60s")
 		_, err := websocket.Dial(within(t), "ws://"+away+"/echo/Read", direct())
 		var he *websocket.HandshakeError
 		require.ErrorAs(t, err, &he)
 		require.Equal(t, http.StatusBadGateway, he.StatusCode)
 	})
-	t.Run("idle", func(t *testing.T) { testIdle(t, root, s) })
+	t.Run("idle", func(t *testing.T) { testIdle(t, root) })
 	t.Run("Chromium", func(t *testing.T) {
 		b := startBrowser(t)
 		for _, base := range []string{"http://" + plain, "https://" + secure} {
@@ -181,12 +183,12 @@ func TestNginx(t *testing.T) {
 	})
 }
 
-// testIdle outlasts the time-out of nginx, which ends a connection on which the
-// server has sent nothing for a second.
-func testIdle(t *testing.T, root *authority, s *server) {
+// testIdle outlasts the time-out of nginx.
+func testIdle(t *testing.T, root *authority) {
+	s := newServer(t, nil, &websocket.UpgradeOptions{Heartbeat: 250 * time.Millisecond})
 	silent := newServer(t, nil, &websocket.UpgradeOptions{Heartbeat: -1})
-	plain, secure := startNginx(t, root, s.address())
-	mute, _ := startNginx(t, root, silent.address())
+	plain, secure := startNginx(t, root, s.address(), "2s")
+	mute, _ := startNginx(t, root, silent.address(), "2s")
 	var alive []*websocket.Conn
 	var reads []chan error
 	for _, base := range []string{"ws://" + plain, "wss://" + secure} {
@@ -201,15 +203,12 @@ func testIdle(t *testing.T, root *authority, s *server) {
 		}()
 		alive, reads = append(alive, c), append(reads, read)
 	}
-	// Two connections that are lost one after the other are the clock.
-	for range 2 {
-		opts := direct()
-		opts.Heartbeat = -1
-		c := dial(t, "ws://"+mute+"/echo/Messages", opts)
-		_, _, err := c.Read(within(t))
-		require.Error(t, err)
-		require.Error(t, silent.end())
-	}
+	// A connection that was opened later and is lost tells when it is time.
+	opts := direct()
+	opts.Heartbeat = -1
+	_, _, err := dial(t, "ws://"+mute+"/echo/Messages", opts).Read(within(t))
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.Error(t, silent.end())
 	for i, c := range alive {
 		require.NoError(t, c.WriteText(within(t), "still there"))
 		require.NoError(t, <-reads[i])

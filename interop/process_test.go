@@ -17,9 +17,9 @@ import (
 	"time"
 )
 
-// patience bounds every wait for another process. It is for a loaded machine;
-// nothing here takes a tenth of it.
-const patience = 20 * time.Second
+// patience bounds every wait. It is for a loaded machine and the race detector:
+// nothing here takes a tenth of it otherwise.
+const patience = 45 * time.Second
 
 // need skips the test where a program or a file that it needs is missing, or
 // fails it if WEBSOCKET_INTEROP says that the tests are required.

@@ -131,7 +131,7 @@ func TestSOCKSProxy(t *testing.T) {
 	asks := start(t, "microsocks", "-i", "127.0.0.1", "-p", port(guarded), "-u", "ann", "-P", "se/cret")
 	asks.awaitPort(guarded)
 	root := newAuthority(t)
-	for scheme, base := range servers(t, root, "localhost") {
+	for scheme, base := range servers(t, root, "127.0.0.1") {
 		t.Run(scheme, func(t *testing.T) {
 			target := base + "/echo/Messages"
 			server, err := url.Parse(base)
