@@ -293,9 +293,9 @@ func (l *link) tick() {
 }
 
 // end is the one door out. The first call decides the cause and does it all;
-// others return at once. The transport is closed when it returns, unless somebody
-// stands in it, who then closes it as he leaves. In order means that both sides have sent
-// their close frames.
+// others return at once. The transport is closed when it returns, unless
+// somebody stands in it, who then closes it on leaving. In order means that both
+// sides have sent their close frames.
 func (l *link) end(cause error, inOrder bool) {
 	l.mu.Lock()
 	if l.ending {
@@ -358,20 +358,23 @@ func (l *link) part(p parting) error {
 // and drops what it sends: it might not receive before that has been taken. Then
 // it has a moment to close.
 func (l *link) tell(ctx context.Context, cancel context.CancelFunc) (sent bool) {
-	done := make(chan struct{})
+	flushed := make(chan *time.Timer, 1)
 	go func() {
-		defer close(done)
-		if sent = l.wr.flush(ctx) == nil; !sent {
+		if l.wr.flush(ctx) != nil {
 			cancel()
+			flushed <- nil
 			return
 		}
 		l.rd.t.closeWrite()
-		time.AfterFunc(lingerTime, cancel)
+		flushed <- time.AfterFunc(lingerTime, cancel)
 	}()
 	l.linger(ctx)
 	cancel()
-	<-done
-	return sent
+	timer := <-flushed
+	if timer != nil {
+		timer.Stop()
+	}
+	return timer != nil
 }
 
 // linger receives and drops what still comes, until the peer closes or ctx ends.
