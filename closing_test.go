@@ -380,7 +380,7 @@ func TestCloseNowInsideMessages(t *testing.T) {
 	})
 }
 
-// Close takes the read over that was cancelled.
+// Close takes the read over that was canceled.
 func TestCloseAfterCancelledRead(t *testing.T) {
 	overTransports(t, func(t *testing.T, pair pairFunc) {
 		client, server := connectPair(t, pair)

@@ -78,7 +78,7 @@ func TestHeartbeatBusyApplication(t *testing.T) {
 	})
 }
 
-// Reads that are cancelled again and again do not keep a dead peer alive.
+// Reads that are canceled again and again do not keep a dead peer alive.
 func TestHeartbeatCancelledReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, peer := connectScripted(t, pipePair, RoleServer, beating)

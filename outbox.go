@@ -113,6 +113,14 @@ func (o *outbox) compact() {
 	o.off = 0
 }
 
+// moveTo moves what is not written to another buffer, which is empty. A write
+// under way goes on reading the old one.
+func (o *outbox) moveTo(buf []byte) {
+	o.buf = append(buf, o.buf[o.off:]...)
+	o.refAt -= o.off
+	o.off = 0
+}
+
 // remove takes back the bytes from position from to position to, if none of
 // them has been written or lent. The positions after them move down.
 func (o *outbox) remove(from, to int64) bool {

@@ -312,7 +312,7 @@ func TestReadIntoBuffer(t *testing.T) {
 	})
 }
 
-// CHECKLIST 28: a ReadInto that is cancelled in the middle of a message moves
+// CHECKLIST 28: a ReadInto that is canceled in the middle of a message moves
 // what it has into the Conn, because buf is the caller's again.
 func TestCancelledReadInto(t *testing.T) {
 	overTransports(t, func(t *testing.T, pair pairFunc) {
@@ -333,7 +333,7 @@ func TestCancelledReadInto(t *testing.T) {
 			return nil
 		})
 		buf := make([]byte, 200<<10)
-		cancelled := 0
+		canceled := 0
 		for {
 			ctx, cancel := context.WithTimeout(bg, time.Millisecond)
 			_, p, err := c.ReadInto(ctx, buf)
@@ -343,17 +343,17 @@ func TestCancelledReadInto(t *testing.T) {
 				break
 			}
 			require.ErrorIs(t, err, context.DeadlineExceeded)
-			cancelled++
+			canceled++
 			for i := range buf {
 				buf[i] = 'X' // the caller's
 			}
 		}
 		require.NoError(t, <-sent)
-		assert.NotZero(t, cancelled)
+		assert.NotZero(t, canceled)
 	})
 }
 
-// CHECKLIST 28: a cancelled read does not make the next one fail, whichever of
+// CHECKLIST 28: a canceled read does not make the next one fail, whichever of
 // them is woken by the other's context.
 func TestCancelledReadsRepeated(t *testing.T) {
 	overTransports(t, func(t *testing.T, pair pairFunc) {

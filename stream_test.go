@@ -63,7 +63,7 @@ func TestMessageReader(t *testing.T) {
 	})
 }
 
-// A read of any kind goes on where a cancelled read of another kind stopped.
+// A read of any kind goes on where a canceled read of another kind stopped.
 func TestReaderAfterCancelledRead(t *testing.T) {
 	overTransports(t, func(t *testing.T, pair pairFunc) {
 		c, peer := connectScripted(t, pair, RoleServer)
@@ -79,7 +79,7 @@ func TestReaderAfterCancelledRead(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, strings.Repeat("a", 9000)+"b", string(p))
 
-		// A discarding read can be cancelled as well.
+		// A discarding read can be canceled as well.
 		peer.sends(peer.frame(OpBinary, false, "c"))
 		_, _, err = c.Reader(bg)
 		require.NoError(t, err)

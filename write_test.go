@@ -101,7 +101,7 @@ func TestCancelledWriteIsFinished(t *testing.T) {
 	})
 }
 
-// CHECKLIST 27: many writers of every kind, many of them cancelled: what arrives
+// CHECKLIST 27: many writers of every kind, many of them canceled: what arrives
 // is whole frames, whole messages, each writer's in its order, with control
 // frames between frames only.
 func TestWritersChaos(t *testing.T) {
@@ -259,7 +259,7 @@ func TestWriteWaitsForOpenWriter(t *testing.T) {
 	})
 }
 
-// CHECKLIST 29: a write that was cancelled while it waited for the kernel leaves
+// CHECKLIST 29: a write that was canceled while it waited for the kernel leaves
 // no deadline behind that would kill a later pong or write.
 func TestStaleWriteDeadline(t *testing.T) {
 	overTransports(t, func(t *testing.T, pair pairFunc) {
@@ -337,7 +337,7 @@ func TestPingFlood(t *testing.T) {
 	})
 }
 
-// Flush waits for what others queued, and can be cancelled.
+// Flush waits for what others queued, and can be canceled.
 func TestFlush(t *testing.T) {
 	overTransports(t, func(t *testing.T, pair pairFunc) {
 		c, peer := connectScripted(t, pair, RoleServer, ConnConfig{SendLimit: -1, Heartbeat: -1})
@@ -477,4 +477,22 @@ func TestOutboxRemovesLast(t *testing.T) {
 	o.set(append(o.buf, "next"...))
 	p, _ := o.lend()
 	assert.Equal(t, "next", string(p))
+}
+
+// What has been written does not stay in memory while there is always more.
+func TestBusyOutboxStaysSmall(t *testing.T) {
+	overTransports(t, func(t *testing.T, pair pairFunc) {
+		c, peer := connectScripted(t, pair, RoleServer, ConnConfig{SendLimit: -1, Heartbeat: -1})
+		p := make([]byte, 1000)
+		for range 20 {
+			require.NoError(t, c.Send(MessageBinary, p))
+		}
+		for range 2000 {
+			require.NoError(t, c.Send(MessageBinary, p))
+			assert.Len(t, peer.expect(OpBinary), len(p))
+		}
+		c.l.wr.mu.Lock()
+		defer c.l.wr.mu.Unlock()
+		require.Less(t, cap(c.l.wr.box.buf), 256<<10)
+	})
 }

@@ -149,7 +149,7 @@ func (w *writer) room(n int) {
 		return
 	}
 	if w.box.lent > 0 { // a send under way reads the old buffer
-		w.box.buf = append(bufpool.Get(len(w.box.buf)+n), w.box.buf...)
+		w.box.moveTo(bufpool.Get(w.box.pending() + n))
 		return
 	}
 	w.box.buf = bufpool.Grow(w.box.buf, n)
