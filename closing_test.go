@@ -119,10 +119,10 @@ func TestCloseNowInterruptsEverybody(t *testing.T) {
 				}
 				defer cancel()
 				// More than any kernel takes: nobody can be done.
-				results <- c.Write(ctx, MessageBinary, make([]byte, 16<<20))
+				results <- c.Write(ctx, MessageBinary, make([]byte, stuckSize))
 			}()
 		}
-		waitUntil(t, func() bool { return c.reading() && c.BufferedAmount() > (writers-1)*16<<20 })
+		waitUntil(t, func() bool { return c.reading() && c.BufferedAmount() > (writers-1)*stuckSize })
 		require.NoError(t, c.CloseNow())
 		for range writers + 2 {
 			err := within(t, time.Minute, results)
@@ -170,8 +170,8 @@ func TestCloseBehindStuckWriter(t *testing.T) {
 		}
 		peer.Close()
 	})
-	c, _ := connectScripted(t, smallTCPPair, RoleServer, ConnConfig{CloseTimeout: 50 * time.Millisecond})
-	w := async(func() error { return c.Write(bg, MessageBinary, make([]byte, 16<<20)) })
+	c, _ := connectScripted(t, tcpPair, RoleServer, ConnConfig{CloseTimeout: 50 * time.Millisecond})
+	w := async(func() error { return c.Write(bg, MessageBinary, make([]byte, stuckSize)) })
 	waitUntil(t, func() bool { return c.BufferedAmount() > 0 })
 	require.ErrorIs(t, c.Close(StatusNormalClosure, ""), os.ErrDeadlineExceeded)
 	require.ErrorIs(t, within(t, time.Minute, w), net.ErrClosed)

@@ -152,12 +152,12 @@ func TestServeClose(t *testing.T) {
 // Drain is called once a queue that was full has been sent.
 func TestServeDrain(t *testing.T) {
 	overTransports(t, func(t *testing.T, pair pairFunc) {
-		c, peer := connectScripted(t, pair, RoleServer, ConnConfig{SendLimit: 10 << 20, Heartbeat: -1})
+		c, peer := connectScripted(t, pair, RoleServer, ConnConfig{SendLimit: stuckSize, Heartbeat: -1})
 		drained := make(chan int64, 10)
 		ev := &Events{Drain: func(c *Conn) { drained <- c.BufferedAmount() }}
 		go ev.Serve(bg, c)
-		require.NoError(t, c.Send(MessageBinary, make([]byte, 10<<20-100)))
-		assert.Len(t, peer.expect(OpBinary), 10<<20-100)
+		require.NoError(t, c.Send(MessageBinary, make([]byte, stuckSize-100)))
+		assert.Len(t, peer.expect(OpBinary), stuckSize-100)
 		assert.Zero(t, within(t, time.Minute, drained))
 		require.NoError(t, c.Send(MessageText, []byte("small")))
 		peer.expect(OpText)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"testing"
@@ -26,6 +27,8 @@ type scriptedPeer struct {
 func connectScripted(t testing.TB, pair func(testing.TB) (client, server net.Conn), side Role, cfgs ...ConnConfig) (*Conn, *scriptedPeer) {
 	t.Helper()
 	own, other := pair(t)
+	shrink(own)
+	shrink(other)
 	role := RoleServer
 	if side == RoleServer {
 		own, other = other, own
@@ -180,13 +183,19 @@ type pairFunc = func(testing.TB) (client, server net.Conn)
 
 func pipePair(testing.TB) (net.Conn, net.Conn) { return net.Pipe() }
 
-// smallTCPPair is tcpPair with little room in the kernel, so that writers block
-// soon.
-func smallTCPPair(t testing.TB) (client, server net.Conn) {
-	client, server = tcpPair(t)
-	for _, nc := range []net.Conn{client, server} {
-		nc.(*net.TCPConn).SetReadBuffer(256 << 10)
-		nc.(*net.TCPConn).SetWriteBuffer(32 << 10)
+// stuckSize is more than the kernel takes from a connection of connectScripted
+// whose peer does not read.
+const stuckSize = 2 << 20
+
+// shrink gives the kernel little room for what nobody reads.
+func shrink(nc net.Conn) {
+	switch nc := nc.(type) {
+	case *net.TCPConn:
+		nc.SetReadBuffer(256 << 10)
+		nc.SetWriteBuffer(64 << 10)
+	case *tls.Conn:
+		shrink(nc.NetConn())
+	case noDeadlines:
+		shrink(nc.Conn)
 	}
-	return client, server
 }

@@ -196,14 +196,14 @@ func TestMessageWriterContext(t *testing.T) {
 		ctx, cancel := context.WithCancel(bg)
 		w, err := c.Writer(ctx, MessageBinary)
 		require.NoError(t, err)
-		blocker := async(func() error { _, err := w.Write(make([]byte, 16<<20)); return err })
+		blocker := async(func() error { _, err := w.Write(make([]byte, stuckSize)); return err })
 		_, err = peer.br.Peek(1)
 		require.NoError(t, err)
 		cancel()
 		require.ErrorIs(t, within(t, time.Minute, blocker), context.Canceled)
 		n, err := w.Write(make([]byte, writerSize+writerSize/2))
 		require.ErrorIs(t, err, context.Canceled)
-		size := 16<<20 + n
+		size := stuckSize + n
 		require.ErrorIs(t, w.Close(), context.Canceled)
 		w.SetContext(bg)
 		n, err = w.Write([]byte("tail"))

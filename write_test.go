@@ -50,7 +50,7 @@ func TestCancelledWriteSendsNothing(t *testing.T) {
 	overTransports(t, func(t *testing.T, pair pairFunc) {
 		for _, side := range []Role{RoleServer, RoleClient} {
 			c, peer := connectScripted(t, pair, side, ConnConfig{SendLimit: -1, Heartbeat: -1})
-			blocker := async(func() error { return c.Write(bg, MessageBinary, make([]byte, 16<<20)) })
+			blocker := async(func() error { return c.Write(bg, MessageBinary, make([]byte, stuckSize)) })
 			waitUntil(t, func() bool { return c.BufferedAmount() > 0 })
 			var wg sync.WaitGroup
 			for i := range 10 {
@@ -64,7 +64,7 @@ func TestCancelledWriteSendsNothing(t *testing.T) {
 			}
 			wg.Wait()
 			require.NoError(t, c.Send(MessageText, []byte("after")))
-			assert.Len(t, peer.expect(OpBinary), 16<<20)
+			assert.Len(t, peer.expect(OpBinary), stuckSize)
 			assert.Equal(t, "after", peer.expect(OpText))
 			require.NoError(t, within(t, time.Minute, blocker))
 			usable := async(func() error { return c.WriteText(bg, "still usable") })
@@ -80,7 +80,7 @@ func TestCancelledWriteIsFinished(t *testing.T) {
 	overTransports(t, func(t *testing.T, pair pairFunc) {
 		for _, side := range []Role{RoleServer, RoleClient} {
 			c, peer := connectScripted(t, pair, side)
-			const size = 16 << 20
+			const size = stuckSize
 			p := bytes.Repeat([]byte("whole..."), size/8)
 			want := bytes.Clone(p)
 			ctx, cancel := context.WithCancel(bg)
@@ -106,9 +106,6 @@ func TestCancelledWriteIsFinished(t *testing.T) {
 // frames between frames only.
 func TestWritersChaos(t *testing.T) {
 	overTransports(t, func(t *testing.T, pair pairFunc) {
-		if t.Name() == "TestWritersChaos/TCP" {
-			pair = smallTCPPair
-		}
 		for _, side := range []Role{RoleServer, RoleClient} {
 			c, peer := connectScripted(t, pair, side, ConnConfig{SendLimit: -1, Heartbeat: -1})
 			const writers, each = 6, 60
@@ -266,12 +263,12 @@ func TestStaleWriteDeadline(t *testing.T) {
 		c, peer := connectScripted(t, pair, RoleServer)
 		for i := range 5 {
 			ctx, cancel := context.WithCancel(bg)
-			written := async(func() error { return c.Write(ctx, MessageBinary, make([]byte, 16<<20)) })
+			written := async(func() error { return c.Write(ctx, MessageBinary, make([]byte, stuckSize)) })
 			_, err := peer.br.Peek(1)
 			require.NoError(t, err)
 			cancel()
 			require.ErrorIs(t, within(t, time.Minute, written), context.Canceled)
-			assert.Len(t, peer.expect(OpBinary), 16<<20)
+			assert.Len(t, peer.expect(OpBinary), stuckSize)
 			read := async(func() error { _, _, err := c.Read(bg); return err })
 			peer.send(peer.frame(OpPing, true, fmt.Sprint(i)))
 			assert.Equal(t, fmt.Sprint(i), peer.expect(OpPong))
@@ -290,7 +287,7 @@ func TestSendLimit(t *testing.T) {
 		const limit = 8 << 10
 		c, peer := connectScripted(t, pair, RoleServer, ConnConfig{SendLimit: limit, Heartbeat: -1})
 		require.ErrorIs(t, c.Send(MessageBinary, make([]byte, limit)), ErrSendLimit, "it never fits")
-		blocker := async(func() error { return c.Write(bg, MessageBinary, make([]byte, 16<<20)) })
+		blocker := async(func() error { return c.Write(bg, MessageBinary, make([]byte, stuckSize)) })
 		waitUntil(t, func() bool { return c.BufferedAmount() > 0 })
 		require.ErrorIs(t, c.Send(MessageText, []byte("x")), ErrSendLimit)
 		require.NoError(t, c.SendPing([]byte("urgent")), "control frames have room in a full queue")
@@ -301,7 +298,7 @@ func TestSendLimit(t *testing.T) {
 			}
 		}
 		require.ErrorIs(t, err, ErrSendLimit, "but not without bound")
-		assert.Len(t, peer.expect(OpBinary), 16<<20)
+		assert.Len(t, peer.expect(OpBinary), stuckSize)
 		assert.Equal(t, "urgent", peer.expect(OpPing))
 		require.NoError(t, within(t, time.Minute, blocker))
 		go io.Copy(io.Discard, peer.br)
@@ -318,7 +315,7 @@ func TestSendLimit(t *testing.T) {
 func TestPingFlood(t *testing.T) {
 	overTransports(t, func(t *testing.T, pair pairFunc) {
 		c, peer := connectScripted(t, pair, RoleServer)
-		blocker := async(func() error { return c.Write(bg, MessageBinary, make([]byte, 16<<20)) })
+		blocker := async(func() error { return c.Write(bg, MessageBinary, make([]byte, stuckSize)) })
 		waitUntil(t, func() bool { return c.BufferedAmount() > 0 })
 		read := async(func() error { _, _, err := c.Read(bg); return err })
 		before := c.BufferedAmount()
@@ -329,7 +326,7 @@ func TestPingFlood(t *testing.T) {
 		peer.send(peer.frame(OpPing, true, "last"), peer.text("data"))
 		require.NoError(t, within(t, time.Minute, read))
 		assert.LessOrEqual(t, c.BufferedAmount(), before+2*pongRoom)
-		assert.Len(t, peer.expect(OpBinary), 16<<20)
+		assert.Len(t, peer.expect(OpBinary), stuckSize)
 		require.NoError(t, within(t, time.Minute, blocker))
 		for peer.expect(OpPong) != "last" {
 			continue
@@ -342,13 +339,13 @@ func TestFlush(t *testing.T) {
 	overTransports(t, func(t *testing.T, pair pairFunc) {
 		c, peer := connectScripted(t, pair, RoleServer, ConnConfig{SendLimit: -1, Heartbeat: -1})
 		require.NoError(t, c.Flush(endedContext()), "there is nothing to wait for")
-		require.NoError(t, c.Send(MessageBinary, make([]byte, 16<<20)))
+		require.NoError(t, c.Send(MessageBinary, make([]byte, stuckSize)))
 		assert.NotZero(t, c.BufferedAmount())
 		ctx, cancel := context.WithTimeout(bg, 10*time.Millisecond)
 		defer cancel()
 		require.ErrorIs(t, c.Flush(ctx), context.DeadlineExceeded)
 		flushed := async(func() error { return c.Flush(bg) })
-		assert.Len(t, peer.expect(OpBinary), 16<<20)
+		assert.Len(t, peer.expect(OpBinary), stuckSize)
 		require.NoError(t, within(t, time.Minute, flushed))
 		assert.Equal(t, int64(0), c.BufferedAmount())
 	})
