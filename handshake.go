@@ -177,6 +177,9 @@ func checkUpgrade(h http.Header) *HandshakeError {
 	default:
 		return nil
 	}
+	if h.Get("Sec-Websocket-Key") != "" && !strings.HasPrefix(reason, "Sec-") {
+		reason += " (a proxy on the way has to pass Upgrade and Connection on)"
+	}
 	err := refusal(http.StatusUpgradeRequired, "%s", reason)
 	err.Header = http.Header{
 		"Connection":            {"Upgrade"},

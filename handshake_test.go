@@ -124,7 +124,7 @@ func TestRFC6455_4_2_1_Request(t *testing.T) {
 		{"HTTP/1.0", proto(1, 0), 505, "HTTP/1.0"},
 		{"HTTP/2", proto(2, 0), 505, "HTTP/2"},
 		{"HTTP/3", proto(3, 0), 505, "HTTP/3"},
-		{"no upgrade", set("Upgrade"), 426, "Upgrade is []"},
+		{"no upgrade", set("Upgrade"), 426, "Upgrade is [] and not \"websocket\" (a proxy on the way has to pass"},
 		{"upgrade to something else", set("Upgrade", "websocket2, h2c"), 426, "websocket2"},
 		{"upgrade with a version", set("Upgrade", "websocket/13"), 426, "websocket/13"},
 		{"no connection", set("Connection"), 426, "Connection is []"},
