@@ -410,6 +410,7 @@ func TestReaderSeesCloseAfterWriteFailed(t *testing.T) {
 		peer.send(peer.text("last"), peer.closeFrame(4000, "really"))
 		peer.Close()
 		waitUntil(t, func() bool { return c.WriteText(bg, "anybody?") != nil })
+		time.Sleep(20 * time.Millisecond) // the reader may be a little late
 		_, p, err := c.Read(bg)
 		require.NoError(t, err)
 		assert.Equal(t, "last", string(p))

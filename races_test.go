@@ -129,3 +129,24 @@ func explained(err error) bool {
 	var network *net.OpError
 	return errors.As(err, &network) || CloseStatus(err) != 0
 }
+
+// CHECKLIST 29: the end of a context that is not waited with any more is not
+// heard by a later wait, however late its callback runs.
+func TestBellIsNotLate(t *testing.T) {
+	var rings []bool
+	b := bell{ring: func(on bool) { rings = append(rings, on) }}
+	ctx, cancel := context.WithCancel(bg)
+	defer cancel()
+	b.watch(ctx)
+	late := b.gen
+	b.watch(bg)
+	b.contextEnded(late)
+	require.Empty(t, rings)
+	b.wake(wakeDrain)
+	b.watch(ctx)
+	b.contextEnded(b.gen)
+	b.watch(bg)
+	require.Equal(t, []bool{true}, rings, "there is another reason")
+	require.Equal(t, wakeDrain, b.answer())
+	require.Equal(t, []bool{true, false}, rings)
+}
