@@ -100,6 +100,15 @@ func (a *alarm) due() alarmCall {
 	return alarmNothing
 }
 
+// again puts alarmSilent off, as if the heartbeat had been sent just now.
+func (a *alarm) again() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := a.now()
+	a.keep.again(now)
+	a.wakeAt(now + a.keep.timeout)
+}
+
 // wakeAt sets the timer. The caller holds mu.
 func (a *alarm) wakeAt(at time.Duration) {
 	d := max(at-a.now(), 0)

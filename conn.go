@@ -85,7 +85,9 @@ func (m Message) Clone() Message {
 // Read waits for the next message and returns it. The bytes are the caller's.
 //
 // When ctx ends first, Read returns its error; nothing is lost and the
-// connection stays usable: the next read goes on where this one stopped.
+// connection stays usable: the next read goes on where this one stopped. A
+// context is watched until a read with another one, or until the end, so that a
+// loop with one context costs nothing.
 //
 // The read that finds the end of the connection returns its cause, as Err does:
 // a *CloseError for the peer's close frame (RFC 6455, section 5.5.1) and for a
@@ -102,13 +104,17 @@ func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 // ReadInto is Read into buf: the message overwrites it from buf[:0], and the
 // slice returned is buf's memory if the message fits and larger memory if not.
 // Use the result as buf of the next call, and nothing is allocated in the long
-// run. Errors, and what happens when ctx ends, are as for Read; buf is the
-// caller's again in any case.
+// run. With an error the result is buf[:0], and buf is the caller's again.
+// Errors, and what happens when ctx ends, are as for Read.
 func (c *Conn) ReadInto(ctx context.Context, buf []byte) (MessageType, []byte, error) {
 	if buf == nil {
 		buf = []byte{}
 	}
-	return c.read(ctx, buf)
+	t, p, err := c.read(ctx, buf)
+	if err != nil {
+		return 0, buf[:0], err
+	}
+	return t, p, nil
 }
 
 // read reads a whole message: into buf, or with a nil buf into memory of its own.

@@ -17,6 +17,10 @@ const everything = math.MaxInt64
 // helpRounds is how often a writer sends for others once its own is sent.
 const helpRounds = 4
 
+// waitingSend is how much is given at a time to a transport whose sends wait, so
+// that it shows whether anything leaves.
+const waitingSend = 64 << 10
+
 // A flusher sees that what is put into the outbox leaves. Whoever adds bytes
 // and finds nobody flushing takes that role and sends, without the lock, what
 // all have added; the others join: they wait until their bytes have been sent,
@@ -260,7 +264,11 @@ func (f *flusher) send() (done bool) {
 		if !mine && (round >= helpRounds || len(f.queue) > 0 || f.t.sendWaits()) {
 			return true // a send that waits would hold its caller up for others
 		}
-		p, q := f.box.lend()
+		limit := math.MaxInt
+		if f.t.sendWaits() {
+			limit = waitingSend
+		}
+		p, q := f.box.lend(limit)
 		f.mu.Unlock()
 		n, err := f.t.send(p, q)
 		f.mu.Lock()

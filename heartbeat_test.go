@@ -115,3 +115,32 @@ func TestHeartbeatOff(t *testing.T) {
 		})
 	}
 }
+
+// A peer that takes a long message slowly is not dead, though the heartbeat has
+// to wait behind that message; one that stops taking it is.
+func TestHeartbeatBehindALongMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		c, err := NewConn(a, &ConnConfig{Role: RoleServer, Heartbeat: time.Second, HeartbeatTimeout: 5 * time.Second})
+		require.NoError(t, err)
+		read := make(chan error, 1)
+		go func() {
+			_, _, err := c.Read(bg)
+			read <- err
+		}()
+		written := make(chan error, 1)
+		go func() { written <- c.Write(bg, MessageBinary, make([]byte, 1<<20)) }()
+		p := make([]byte, 32<<10)
+		for range 20 { // 40 seconds for 640 KiB
+			_, err := io.ReadFull(b, p)
+			require.NoError(t, err)
+			time.Sleep(2 * time.Second)
+		}
+		assert.NoError(t, c.Err())
+		stopped := time.Now()
+		require.ErrorIs(t, <-read, ErrHeartbeat)
+		assert.Less(t, time.Since(stopped), 15*time.Second)
+		require.Error(t, <-written)
+		b.Close()
+	})
+}

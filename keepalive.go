@@ -55,6 +55,9 @@ func (k *keepalive) waitedFor(now time.Duration) time.Duration {
 	return k.waited + now - k.since
 }
 
+// again begins the wait for the answer to the last ping anew.
+func (k *keepalive) again(now time.Duration) { k.waited, k.since = 0, now }
+
 // next returns what is to be done now, and when to ask again: 0 for never. A
 // ping it asks for counts as sent.
 func (k *keepalive) next(now time.Duration) (heartbeat, time.Duration) {

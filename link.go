@@ -283,9 +283,13 @@ func (l *link) tick() {
 		}
 		l.end(cause, false)
 	case alarmSilent:
+		if l.wr.slow() {
+			l.alarm.again()
+			return
+		}
 		l.end(errNoHeartbeat, false)
 	case alarmPing:
-		_ = l.wr.ping(nil) // the end is found elsewhere
+		l.wr.heartbeat()
 		if l.set.trace != nil && l.set.trace.HeartbeatSent != nil {
 			l.set.trace.HeartbeatSent()
 		}

@@ -62,14 +62,17 @@ func (o *outbox) detach() {
 	}
 }
 
-// lend returns the next bytes to write, in one or two pieces. Until done is
-// called with the number of them that were written they must not change.
-func (o *outbox) lend() (p, q []byte) {
+// lend returns the next bytes to write, at most limit, in one or two pieces.
+// Until done is called with the number of them that were written they must not
+// change.
+func (o *outbox) lend(limit int) (p, q []byte) {
 	if len(o.ref) == 0 {
 		p = o.buf[o.off:]
 	} else {
 		p, q = o.buf[o.off:o.refAt], o.ref
 	}
+	p = p[:min(len(p), limit)]
+	q = q[:min(len(q), limit-len(p))]
 	o.lent = len(p) + len(q)
 	return p, q
 }

@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"bytes"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -66,7 +67,7 @@ func (m *boxModel) room(n int) {
 }
 
 func (m *boxModel) lend() {
-	m.p, m.q = m.box.lend()
+	m.p, m.q = m.box.lend(math.MaxInt)
 	m.sum = slices.Concat(m.p, m.q)
 	m.lent = len(m.sum)
 	require.Equal(m.t, string(m.waiting[:m.lent]), string(m.sum), "lent are the next bytes")
@@ -209,7 +210,7 @@ func TestOutboxShortWrites(t *testing.T) {
 		o.set(append(o.buf, "after"...))
 		sent := ""
 		for o.pending() > 0 {
-			p, q := o.lend()
+			p, q := o.lend(math.MaxInt)
 			both := string(p) + string(q)
 			n := min(step, len(both))
 			sent += both[:n]
@@ -227,14 +228,14 @@ func TestOutboxIsEmptyAfterRemove(t *testing.T) {
 	var o outbox
 	o.set(append(o.buf, "written"...))
 	o.set(append(o.buf, "taken back"...))
-	o.lend()
+	o.lend(math.MaxInt)
 	o.done(7)
 	require.True(t, o.remove(7, 17))
 	require.Zero(t, o.pending())
 	o.buf = nil // as the flusher does
 	require.Zero(t, o.pending())
 	o.set(append(o.buf, "next"...))
-	p, _ := o.lend()
+	p, _ := o.lend(math.MaxInt)
 	require.Equal(t, "next", string(p))
 }
 
@@ -242,13 +243,13 @@ func TestOutboxCompact(t *testing.T) {
 	var o outbox
 	o.set(make([]byte, 10000, 20000))
 	o.set(append(o.buf, "rest"...))
-	o.lend()
+	o.lend(math.MaxInt)
 	o.compact()
 	assert.Equal(t, 10004, len(o.buf), "a write is under way")
 	o.done(4000)
 	o.compact()
 	assert.Equal(t, 4000, o.off, "too little was written")
-	o.lend()
+	o.lend(math.MaxInt)
 	o.done(6000)
 	o.compact()
 	assert.Equal(t, "rest", string(o.buf))
@@ -281,11 +282,11 @@ func TestRFC6455_5_5_3_PongFlood(t *testing.T) {
 
 		pongs := o.pending()
 		o.set(append(o.buf, make([]byte, 100000)...)) // the box never runs empty
-		o.lend()
+		o.lend(math.MaxInt)
 		o.done(pongs - 1)
 		_, ok = o.latePing()
 		require.False(t, ok, "one has not been written")
-		o.lend()
+		o.lend(math.MaxInt)
 		o.done(1 + maxHeader)
 		late, ok := o.latePing()
 		require.True(t, ok)
@@ -302,7 +303,7 @@ func TestLatePingIsOvertaken(t *testing.T) {
 	for o.pongFits(make([]byte, 100)) {
 		o.set(append(o.buf, make([]byte, 102)...))
 	}
-	o.lend()
+	o.lend(math.MaxInt)
 	o.done(o.pending())
 	require.True(t, o.pongFits([]byte("newer")))
 	_, ok := o.latePing()
@@ -319,7 +320,7 @@ func TestPongsAfterRemove(t *testing.T) {
 	pongs := o.pending() - 5000
 	o.set(append(o.buf, make([]byte, 50)...))
 	require.True(t, o.remove(0, 5000))
-	o.lend()
+	o.lend(math.MaxInt)
 	o.done(pongs + maxHeader)
 	_, ok := o.latePing()
 	assert.True(t, ok)
@@ -331,7 +332,7 @@ func TestOutboxDrop(t *testing.T) {
 	o.set(append(o.buf, "sent and not"...))
 	o.refer([]byte("neither"))
 	o.hold([]byte("held"))
-	o.lend()
+	o.lend(math.MaxInt)
 	o.done(4)
 	o.drop()
 	assert.Zero(t, o.size())

@@ -30,6 +30,9 @@ type writer struct {
 	limit   int64         // of what enqueue may queue, 0 for none
 	freed   chan struct{} // closed when open becomes false, if somebody waits
 	timer   *time.Timer   // ends a deferral
+	// Where the last heartbeat ends, and how far writing was when last asked.
+	beat, beatSeen int64
+
 	open    bool          // a message in fragments has begun and not ended
 	holding bool          // the reader has more to hand out before it waits
 	armed   bool          // timer runs
@@ -265,6 +268,25 @@ func (w *writer) ping(payload []byte) error {
 		w.kick()
 	}
 	return err
+}
+
+// heartbeat is ping for a heartbeat, whose way out is watched.
+func (w *writer) heartbeat() {
+	_ = w.ping(nil) // the end is found elsewhere
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.beat, w.beatSeen = w.box.added, w.box.written()
+}
+
+// slow reports whether the last heartbeat has not left yet, being behind others,
+// though some of those have since the last question: the peer lives and is slow.
+func (w *writer) slow() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	written := w.box.written()
+	slow := written < w.beat && written > w.beatSeen
+	w.beatSeen = written
+	return slow
 }
 
 // close queues the close frame behind everything accepted so far. It reports
