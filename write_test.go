@@ -466,13 +466,13 @@ func TestWriteEndsWithHeartbeat(t *testing.T) {
 func TestOutboxRemovesLast(t *testing.T) {
 	var o outbox
 	o.set(append(o.buf, "sent, taken back"...))
-	o.lend(1<<30)
+	o.lend(1 << 30)
 	o.done(6)
 	require.True(t, o.remove(6, o.added))
 	assert.Equal(t, int64(6), o.written())
 	o.buf = nil // as the flusher does with an empty box
 	o.set(append(o.buf, "next"...))
-	p, _ := o.lend(1<<30)
+	p, _ := o.lend(1 << 30)
 	assert.Equal(t, "next", string(p))
 }
 

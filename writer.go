@@ -26,16 +26,16 @@ var errClosing = errors.New("websocket: closing")
 type writer struct {
 	flusher // with the lock
 
-	out     outbound
-	limit   int64         // of what enqueue may queue, 0 for none
-	freed   chan struct{} // closed when open becomes false, if somebody waits
-	timer   *time.Timer   // ends a deferral
+	out   outbound
+	limit int64         // of what enqueue may queue, 0 for none
+	freed chan struct{} // closed when open becomes false, if somebody waits
+	timer *time.Timer   // ends a deferral
 	// Where the last heartbeat ends, and how far writing was when last asked.
 	beat, beatSeen int64
 
-	open    bool          // a message in fragments has begun and not ended
-	holding bool          // the reader has more to hand out before it waits
-	armed   bool          // timer runs
+	open    bool // a message in fragments has begun and not ended
+	holding bool // the reader has more to hand out before it waits
+	armed   bool // timer runs
 }
 
 func (w *writer) init(t transport, role Role, limit int64, told func(bool, error)) {
