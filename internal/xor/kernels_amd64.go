@@ -10,68 +10,80 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// Which kernels the processor, and the system that saves its registers, can
-// run.
-var (
-	haveAVX2   = cpu.X86.HasAVX2
-	haveAVX512 = haveAVX2 && cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VBMI && cpu.X86.HasBMI2
+// Kinds of kernels. SSE2 is part of every amd64.
+const (
+	sse2 uint8 = iota
+	avx2
+	avx512
 )
 
-// long masks src, which is longer than shortMax, into dst, which is as long.
-func long(dst, src []byte, key, next uint32) {
-	d, s, n := unsafe.SliceData(dst), unsafe.SliceData(src), len(src)
-	switch {
-	case haveAVX512:
-		maskAVX512(d, s, n, key, next)
-	case haveAVX2:
-		maskAVX2(d, s, n, key, next)
+// kind is the best that the processor, and the system that saves its registers,
+// can run.
+var kind = func() uint8 {
+	switch x := &cpu.X86; {
+	case !x.HasAVX2:
+		return sse2
+	case x.HasAVX512F && x.HasAVX512BW && x.HasAVX512VBMI && x.HasBMI2:
+		return avx512
 	default:
-		words(dst, src, key, next)
+		return avx2
 	}
+}()
+
+// long masks src, which is longer than shortMax, into dst, which is as long.
+// next is the key for the byte after src.
+func long(dst, src []byte, key, next uint32) {
+	maskVectors(unsafe.SliceData(dst), unsafe.SliceData(src), len(src), key, next, kind)
 }
 
-// longText is walk for text longer than shortMax.
-func longText(state uint8, p []byte) uint8 {
+// How long a text must be for a kernel to pay: AVX-512 takes any length.
+const (
+	textMinAVX512 = 16
+	textMinAVX2   = 64
+)
+
+// text is walk, with vectors.
+func text(state uint8, p []byte) uint8 {
 	switch {
 	case state == broken:
-	case haveAVX512:
+		return broken
+	case kind == avx512 && len(p) >= textMinAVX512:
 		if !textAVX512(unsafe.SliceData(p), len(p), leads[state/6]) {
 			return broken
 		}
-		return walk(whole, tail(p))
-	case haveAVX2:
+		return ending(p)
+	case kind == avx2 && len(p) >= textMinAVX2:
 		n := len(p) &^ 31
 		if !textAVX2(unsafe.SliceData(p), n, leads[state/6]) {
 			return broken
 		}
-		return walk(walk(whole, tail(p[:n])), p[n:])
+		return walk(ending(p[:n]), p[n:])
 	default:
 		return walk(state, p)
 	}
-	return broken
 }
 
-// longMaskText masks text longer than shortMax in place and returns what walk
-// returns for it.
-func longMaskText(state uint8, p []byte, key, next uint32) uint8 {
+// maskText masks p, which is longer than shortMax, in place, and returns what
+// text returns for it. next is the key for the byte after p.
+func maskText(state uint8, p []byte, key, next uint32) uint8 {
 	switch {
 	case state == broken:
 		long(p, p, key, next)
-	case haveAVX512:
+		return broken
+	case kind == avx512:
 		if !maskTextAVX512(unsafe.SliceData(p), len(p), key, leads[state/6]) {
 			return broken
 		}
-		return walk(whole, tail(p))
-	case haveAVX2:
+		return ending(p)
+	case kind == avx2:
 		n := len(p) &^ 31
 		ok := maskTextAVX2(unsafe.SliceData(p), n, key, leads[state/6])
-		mask(p[n:], p[n:], key, next)
+		mask(p[n:], key)
 		if !ok {
 			return broken
 		}
-		return walk(walk(whole, tail(p[:n])), p[n:])
+		return walk(ending(p[:n]), p[n:])
 	default:
 		return maskWalk(state, p, key)
 	}
-	return broken
 }

@@ -4,14 +4,8 @@
 
 package xor
 
-// maskAVX512 masks n bytes of src into dst, which is src or apart from it. n is at least 64.
-// next is the key for the byte after the last. It needs AVX512F.
+// maskVectors masks n bytes of src into dst, which is src or apart from it. n is at least 64. next is
+// the key for the byte after the last. kind says which kernel to take.
 //
 //go:noescape
-func maskAVX512(dst *byte, src *byte, n int, key uint32, next uint32)
-
-// maskAVX2 masks n bytes of src into dst, which is src or apart from it. n is at least 32.
-// next is the key for the byte after the last. It needs AVX2.
-//
-//go:noescape
-func maskAVX2(dst *byte, src *byte, n int, key uint32, next uint32)
+func maskVectors(dst *byte, src *byte, n int, key uint32, next uint32, kind uint8)

@@ -4,89 +4,96 @@
 
 #include "textflag.h"
 
-// func maskAVX512(dst *byte, src *byte, n int, key uint32, next uint32)
-// Requires: AVX, AVX512F
-TEXT ·maskAVX512(SB), NOSPLIT, $0-32
+// func maskVectors(dst *byte, src *byte, n int, key uint32, next uint32, kind uint8)
+// Requires: AVX, AVX2, AVX512F, SSE2
+TEXT ·maskVectors(SB), NOSPLIT, $0-33
 	MOVQ dst+0(FP), AX
 	MOVQ src+8(FP), DX
 	MOVQ n+16(FP), BX
 	MOVL key+24(FP), SI
 	MOVL next+28(FP), CX
+	MOVB kind+32(FP), DI
+	CMPB DI, $0x01
+	JA   avx512
+	JE   avx2
 
+	// SSE2
 	// The last vector. Counted from the end, next is its key.
-	VPBROADCASTD CX, Z0
-	LEAQ         -64(AX)(BX*1), DI
-	VPXORD       -64(DX)(BX*1), Z0, Z2
+	MOVD   CX, X0
+	PSHUFD $0x00, X0, X0
+	LEAQ   -16(AX)(BX*1), DI
+	MOVOU  -16(DX)(BX*1), X2
+	PXOR   X0, X2
 
 	// The first vector.
-	VPBROADCASTD SI, Z0
-	MOVQ         AX, R8
-	VPXORD       (DX), Z0, Z1
+	MOVD   SI, X0
+	PSHUFD $0x00, X0, X0
+	MOVQ   AX, R8
+	MOVOU  (DX), X1
+	PXOR   X0, X1
 
 	// Step over it, or to the next aligned address if there is enough to gain.
-	MOVQ $+64, R9
+	MOVQ $+16, R9
 	CMPQ BX, $+256
-	JB   stepped
+	JB   stepped128
 	MOVQ AX, CX
-	ANDQ $+63, CX
+	ANDQ $+15, CX
 	SUBQ CX, R9
 
 	// The key goes along: its bytes turn by step mod 4.
-	MOVQ         R9, CX
-	SHLL         $0x03, CX
-	RORL         CL, SI
-	VPBROADCASTD SI, Z0
+	MOVQ   R9, CX
+	SHLL   $0x03, CX
+	RORL   CL, SI
+	MOVD   SI, X0
+	PSHUFD $0x00, X0, X0
 
-stepped:
+stepped128:
 	ADDQ R9, AX
 	ADDQ R9, DX
 	SUBQ R9, BX
 
 	// Four vectors at a time. n is what is left, the last vector with it.
-	SUBQ $+256, BX
-	JBE  singles
+	SUBQ $+64, BX
+	JBE  singles128
 
-fours:
-	VPXORD    (DX), Z0, Z3
-	VPXORD    64(DX), Z0, Z4
-	VPXORD    128(DX), Z0, Z5
-	VPXORD    192(DX), Z0, Z6
-	VMOVDQU64 Z3, (AX)
-	VMOVDQU64 Z4, 64(AX)
-	VMOVDQU64 Z5, 128(AX)
-	VMOVDQU64 Z6, 192(AX)
-	ADDQ      $+256, DX
-	ADDQ      $+256, AX
-	SUBQ      $+256, BX
-	JA        fours
+fours128:
+	MOVOU (DX), X3
+	PXOR  X0, X3
+	MOVOU 16(DX), X4
+	PXOR  X0, X4
+	MOVOU 32(DX), X5
+	PXOR  X0, X5
+	MOVOU 48(DX), X6
+	PXOR  X0, X6
+	MOVOU X3, (AX)
+	MOVOU X4, 16(AX)
+	MOVOU X5, 32(AX)
+	MOVOU X6, 48(AX)
+	ADDQ  $+64, DX
+	ADDQ  $+64, AX
+	SUBQ  $+64, BX
+	JA    fours128
 
-singles:
-	ADDQ $+192, BX
-	JLE  ends
+singles128:
+	ADDQ $+48, BX
+	JLE  ends128
 
-single:
-	VPXORD    (DX), Z0, Z3
-	VMOVDQU64 Z3, (AX)
-	ADDQ      $+64, DX
-	ADDQ      $+64, AX
-	SUBQ      $+64, BX
-	JG        single
+single128:
+	MOVOU (DX), X3
+	PXOR  X0, X3
+	MOVOU X3, (AX)
+	ADDQ  $+16, DX
+	ADDQ  $+16, AX
+	SUBQ  $+16, BX
+	JG    single128
 
-ends:
-	VMOVDQU64 Z1, (R8)
-	VMOVDQU64 Z2, (DI)
-	VZEROUPPER
+ends128:
+	MOVOU X1, (R8)
+	MOVOU X2, (DI)
 	RET
 
-// func maskAVX2(dst *byte, src *byte, n int, key uint32, next uint32)
-// Requires: AVX, AVX2
-TEXT ·maskAVX2(SB), NOSPLIT, $0-32
-	MOVQ dst+0(FP), AX
-	MOVQ src+8(FP), DX
-	MOVQ n+16(FP), BX
-	MOVL key+24(FP), SI
-	MOVL next+28(FP), CX
-
+	// AVX2
+avx2:
 	// The last vector. Counted from the end, next is its key.
 	VMOVD        CX, X0
 	VPBROADCASTD X0, Y0
@@ -102,7 +109,7 @@ TEXT ·maskAVX2(SB), NOSPLIT, $0-32
 	// Step over it, or to the next aligned address if there is enough to gain.
 	MOVQ $+32, R9
 	CMPQ BX, $+256
-	JB   stepped
+	JB   stepped256
 	MOVQ AX, CX
 	ANDQ $+31, CX
 	SUBQ CX, R9
@@ -114,16 +121,16 @@ TEXT ·maskAVX2(SB), NOSPLIT, $0-32
 	VMOVD        SI, X0
 	VPBROADCASTD X0, Y0
 
-stepped:
+stepped256:
 	ADDQ R9, AX
 	ADDQ R9, DX
 	SUBQ R9, BX
 
 	// Four vectors at a time. n is what is left, the last vector with it.
 	SUBQ $+128, BX
-	JBE  singles
+	JBE  singles256
 
-fours:
+fours256:
 	VPXOR   (DX), Y0, Y3
 	VPXOR   32(DX), Y0, Y4
 	VPXOR   64(DX), Y0, Y5
@@ -135,22 +142,89 @@ fours:
 	ADDQ    $+128, DX
 	ADDQ    $+128, AX
 	SUBQ    $+128, BX
-	JA      fours
+	JA      fours256
 
-singles:
+singles256:
 	ADDQ $+96, BX
-	JLE  ends
+	JLE  ends256
 
-single:
+single256:
 	VPXOR   (DX), Y0, Y3
 	VMOVDQU Y3, (AX)
 	ADDQ    $+32, DX
 	ADDQ    $+32, AX
 	SUBQ    $+32, BX
-	JG      single
+	JG      single256
 
-ends:
+ends256:
 	VMOVDQU Y1, (R8)
 	VMOVDQU Y2, (DI)
+	VZEROUPPER
+	RET
+
+	// AVX-512
+avx512:
+	// The last vector. Counted from the end, next is its key.
+	VPBROADCASTD CX, Z0
+	LEAQ         -64(AX)(BX*1), DI
+	VPXORD       -64(DX)(BX*1), Z0, Z2
+
+	// The first vector.
+	VPBROADCASTD SI, Z0
+	MOVQ         AX, R8
+	VPXORD       (DX), Z0, Z1
+
+	// Step over it, or to the next aligned address if there is enough to gain.
+	MOVQ $+64, R9
+	CMPQ BX, $+256
+	JB   stepped512
+	MOVQ AX, CX
+	ANDQ $+63, CX
+	SUBQ CX, R9
+
+	// The key goes along: its bytes turn by step mod 4.
+	MOVQ         R9, CX
+	SHLL         $0x03, CX
+	RORL         CL, SI
+	VPBROADCASTD SI, Z0
+
+stepped512:
+	ADDQ R9, AX
+	ADDQ R9, DX
+	SUBQ R9, BX
+
+	// Four vectors at a time. n is what is left, the last vector with it.
+	SUBQ $+256, BX
+	JBE  singles512
+
+fours512:
+	VPXORD    (DX), Z0, Z3
+	VPXORD    64(DX), Z0, Z4
+	VPXORD    128(DX), Z0, Z5
+	VPXORD    192(DX), Z0, Z6
+	VMOVDQU64 Z3, (AX)
+	VMOVDQU64 Z4, 64(AX)
+	VMOVDQU64 Z5, 128(AX)
+	VMOVDQU64 Z6, 192(AX)
+	ADDQ      $+256, DX
+	ADDQ      $+256, AX
+	SUBQ      $+256, BX
+	JA        fours512
+
+singles512:
+	ADDQ $+192, BX
+	JLE  ends512
+
+single512:
+	VPXORD    (DX), Z0, Z3
+	VMOVDQU64 Z3, (AX)
+	ADDQ      $+64, DX
+	ADDQ      $+64, AX
+	SUBQ      $+64, BX
+	JG        single512
+
+ends512:
+	VMOVDQU64 Z1, (R8)
+	VMOVDQU64 Z2, (DI)
 	VZEROUPPER
 	RET

@@ -94,35 +94,20 @@ func walk(s uint8, p []byte) uint8 {
 	state := uint64(s)
 	for len(p) >= 16 {
 		a, b := binary.LittleEndian.Uint64(p), binary.LittleEndian.Uint64(p[8:])
-		if state&63 == whole && (a|b)&highBits == 0 {
+		if state == whole && (a|b)&highBits == 0 {
 			p = p[16:]
 			continue
 		}
 		for _, b := range p[:16] {
 			state = follow[b] >> (state & 63)
 		}
+		state &= 63
 		p = p[16:]
 	}
 	for _, b := range p {
 		state = follow[b] >> (state & 63)
 	}
 	return uint8(state & 63)
-}
-
-// tail returns the bytes at the end of p, at most three, that begin a character
-// of which more must follow or are wrong as a first byte. What is before them
-// is known to be whole, and everything valid as far as can be known from the
-// bytes that follow.
-func tail(p []byte) []byte {
-	for n := 1; n <= 3 && n <= len(p); n++ {
-		if b := p[len(p)-n]; b >= 0xc0 || b < 0x80 {
-			if b < 0x80 || b < 0xf0 && n == 3 || b < 0xe0 && n == 2 {
-				n = 0
-			}
-			return p[len(p)-n:]
-		}
-	}
-	return nil
 }
 
 // maskWalk masks p in place, and returns what walk returns for it. It goes
@@ -136,4 +121,19 @@ func maskWalk(s uint8, p []byte, key uint32) uint8 {
 	}
 	Mask(p, key)
 	return walk(s, p)
+}
+
+// ending returns the state at the end of p, of which a vector kernel has found
+// that it can be text. Its last three bytes tell.
+func ending(p []byte) uint8 {
+	for n := 1; n <= min(3, len(p)); n++ {
+		switch b := p[len(p)-n]; {
+		case b < 0x80:
+			return whole
+		case b >= 0xc0:
+			// A kernel looks at first bytes only when it sees what follows.
+			return walk(whole, p[len(p)-n:])
+		}
+	}
+	return whole // after the last byte of four
 }
