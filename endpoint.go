@@ -80,8 +80,11 @@ func (in *inbound) next(b []byte, stream bool) (int, event) {
 		if n == len(b) && in.rx.left > 0 {
 			return n, event{}
 		}
-		p := in.rx.payload(b[n:])
+		p, ok := in.rx.payload(b[n:], in.check())
 		n += len(p)
+		if !ok {
+			return n, event{kind: eventFail, close: errText()}
+		}
 		if ev := in.piece(p, stream); ev.kind != eventMore {
 			return n, ev
 		}
@@ -97,13 +100,18 @@ func (in *inbound) begin() *CloseError {
 	return in.join.data(in.rx.op, in.rx.left)
 }
 
-// piece handles an unmasked piece of the current payload.
+// check returns what checks the payload of the current frame, or nil.
+func (in *inbound) check() *textCheck {
+	if in.rx.op.Control() {
+		return nil
+	}
+	return in.join.check()
+}
+
+// piece handles an unmasked and checked piece of the current payload.
 func (in *inbound) piece(p []byte, stream bool) event {
 	if in.rx.op.Control() {
 		return in.controlPiece(p)
-	}
-	if err := in.join.check(p); err != nil {
-		return event{kind: eventFail, close: err}
 	}
 	ended := in.rx.left == 0
 	if stream {
@@ -187,9 +195,8 @@ func (in *inbound) room() []byte {
 func (in *inbound) filled(n int) event {
 	at := len(in.join.buf)
 	in.join.buf = in.join.buf[:at+n]
-	p := in.rx.payload(in.join.buf[at:])
-	if err := in.join.check(p); err != nil {
-		return event{kind: eventFail, close: err}
+	if _, ok := in.rx.payload(in.join.buf[at:], in.check()); !ok {
+		return event{kind: eventFail, close: errText()}
 	}
 	if in.rx.left > 0 {
 		return event{}

@@ -52,10 +52,11 @@ func (j *joiner) control() *CloseError {
 	return nil
 }
 
-// check validates the next unmasked piece of the message.
-func (j *joiner) check(p []byte) *CloseError {
-	if j.kind == MessageText && !j.text.write(p) {
-		return errText()
+// check returns what checks the payload of the message, or nil if it may be
+// anything.
+func (j *joiner) check() *textCheck {
+	if j.kind == MessageText {
+		return &j.text
 	}
 	return nil
 }

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"time"
-	"unicode/utf8"
 )
 
 // The defaults of the options, used where a field is 0.
@@ -282,7 +281,7 @@ func (s *settings) sendable(ctx context.Context, t MessageType, p []byte) error 
 	if !t.valid() {
 		return errMessageType
 	}
-	if t == MessageText && !s.skipOutgoingTextCheck && !utf8.Valid(p) {
+	if t == MessageText && !s.skipOutgoingTextCheck && !validText(p) {
 		return ErrInvalidText
 	}
 	return nil

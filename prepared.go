@@ -2,8 +2,6 @@
 
 package websocket
 
-import "unicode/utf8"
-
 // A PreparedMessage is a message whose frame has been built once, to be sent on
 // any number of connections with WritePrepared or SendPrepared. It never
 // changes and is safe for concurrent use.
@@ -20,7 +18,7 @@ func NewPreparedMessage(t MessageType, p []byte) (*PreparedMessage, error) {
 	if !t.valid() {
 		return nil, errMessageType
 	}
-	if t == MessageText && !utf8.Valid(p) {
+	if t == MessageText && !validText(p) {
 		return nil, ErrInvalidText
 	}
 	server := sender{role: RoleServer}

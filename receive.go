@@ -91,14 +91,21 @@ func (r *receiver) begin(h *FrameHeader) *CloseError {
 }
 
 // payload takes what b holds of the current frame's payload, unmasks it in
-// place and returns it.
-func (r *receiver) payload(b []byte) []byte {
+// place and returns it. In the same pass it is checked as the next piece of
+// text, unless that is nil; ok reports whether the text can still be valid.
+func (r *receiver) payload(b []byte, text *textCheck) (p []byte, ok bool) {
 	if int64(len(b)) > r.left {
 		b = b[:r.left]
 	}
-	if r.role == RoleServer {
-		r.key = xor.Mask(b, r.key)
-	}
 	r.left -= int64(len(b))
-	return b
+	ok = true
+	switch masked := r.role == RoleServer; {
+	case masked && text != nil:
+		r.key, ok = text.unmask(b, r.key)
+	case masked:
+		r.key = xor.Mask(b, r.key)
+	case text != nil:
+		ok = text.write(b)
+	}
+	return b, ok
 }

@@ -4,6 +4,7 @@ package websocket
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/seed86893212/websocket/internal/xor"
 )
@@ -35,7 +36,7 @@ func (s *sender) appendFrame(dst []byte, op Opcode, final bool, p []byte) []byte
 	binary.LittleEndian.PutUint32(h.MaskingKey[:], key)
 	dst = h.Append(dst)
 	at := len(dst)
-	dst = append(dst, p...)
+	dst = slices.Grow(dst, len(p))[:at+len(p)]
 	xor.Copy(dst[at:], p, key)
 	return dst
 }

@@ -1,99 +1,26 @@
-// Text that may be cut anywhere, RFC 6455 section 8.1.
+// Text that may be cut anywhere, RFC 6455 section 8.1. The kernels are in
+// internal/xor.
 
 package websocket
 
-import "unicode/utf8"
+import "github.com/seed86893212/websocket/internal/xor"
 
 // textCheck validates UTF-8 that arrives in pieces. It finds the first byte
 // that cannot continue valid text as soon as that byte is there: "When an
 // endpoint is to interpret a byte stream as UTF-8 but finds that the byte
 // stream is not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the
 // WebSocket Connection_" (RFC 6455, section 8.1). The zero value is ready.
-type textCheck struct {
-	need   uint8 // continuation bytes that the current character still needs
-	lo, hi uint8 // the range of the next of them
-}
+type textCheck struct{ xor.Text }
 
 // write checks the next piece and reports whether the text can still be valid.
-func (t *textCheck) write(p []byte) bool {
-	for t.need > 0 && len(p) > 0 {
-		if !t.step(p[0]) {
-			return false
-		}
-		p = p[1:]
-	}
-	cut := len(p) - tail(p)
-	if !utf8.Valid(p[:cut]) {
-		return false
-	}
-	for _, b := range p[cut:] {
-		if !t.step(b) {
-			return false
-		}
-	}
-	return true
-}
+func (t *textCheck) write(p []byte) bool { return t.Write(p) }
 
-// whole reports whether the text so far ends with a whole character, and
-// makes t ready for the next text.
-func (t *textCheck) whole() bool {
-	whole := t.need == 0
-	*t = textCheck{}
-	return whole
-}
+// unmask unmasks the next piece in place and checks it in the same pass. It
+// returns the key for the byte after it.
+func (t *textCheck) unmask(p []byte, key uint32) (next uint32, ok bool) { return t.MaskWrite(p, key) }
 
-// tail returns how many bytes at the end of p begin a character of which more
-// may follow: at most three.
-func tail(p []byte) int {
-	for n := 1; n <= 3 && n <= len(p); n++ {
-		b := p[len(p)-n]
-		switch {
-		case b < 0x80:
-			return 0
-		case b >= 0xc0: // a first byte: is its character longer than n?
-			if b >= 0xf0 || b >= 0xe0 && n < 3 || n < 2 {
-				return n
-			}
-			return 0
-		}
-	}
-	return 0
-}
+// whole reports whether the text is valid and ends with a whole character.
+func (t *textCheck) whole() bool { return t.Whole() }
 
-// step checks one byte, by the table of RFC 3629, section 4.
-func (t *textCheck) step(b byte) bool {
-	if t.need > 0 {
-		if b < t.lo || b > t.hi {
-			return false
-		}
-		t.need--
-		t.lo, t.hi = 0x80, 0xbf
-		return true
-	}
-	t.lo, t.hi = 0x80, 0xbf
-	switch {
-	case b < 0x80:
-		return true
-	case b < 0xc2: // a continuation byte, or an overlong form
-		return false
-	case b < 0xe0:
-		t.need = 1
-	case b < 0xf0:
-		t.need = 2
-		if b == 0xe0 {
-			t.lo = 0xa0 // below are overlong forms
-		} else if b == 0xed {
-			t.hi = 0x9f // above are surrogates
-		}
-	case b < 0xf5:
-		t.need = 3
-		if b == 0xf0 {
-			t.lo = 0x90 // below are overlong forms
-		} else if b == 0xf4 {
-			t.hi = 0x8f // above is the end of Unicode
-		}
-	default:
-		return false
-	}
-	return true
-}
+// validText reports whether p is a whole valid text.
+func validText(p []byte) bool { return xor.Valid(p) }
