@@ -24,9 +24,10 @@ fmt: ## format all Go files
 	$(TOOL) gofumpt -l -w .
 
 .PHONY: lint
-lint: ## vet, lint, check formatting and go.mod
+lint: ## vet, lint, check formatting, go.mod and generated assembly
 	$(TOOL) golangci-lint run
 	$(GO) mod tidy -diff
+	cd internal/xor/gen && $(GO) vet . && $(GO) test .
 
 .PHONY: audit
 audit: ## look for dead code and unused parameters (to judge by eye, not in CI)
@@ -41,8 +42,8 @@ test: ## run the tests
 race: ## run the tests in random order under the race detector
 	$(GO) test -race -shuffle=on ./...
 
-.PHONY: arch arch-vet arch-386 arch-arm64 arch-s390x
-arch: arch-vet arch-386 arch-arm64 arch-s390x ## check other systems and processors (needs qemu-user on Linux)
+.PHONY: arch arch-vet arch-386 arch-arm64 arch-s390x arch-purego
+arch: arch-vet arch-386 arch-arm64 arch-s390x arch-purego ## check other systems and processors (needs qemu-user on Linux)
 
 arch-vet:
 	GOOS=windows $(GO) vet ./...
@@ -59,6 +60,9 @@ arch-arm64: # assembly of its own
 arch-s390x: # big-endian
 	CGO_ENABLED=0 GOARCH=s390x $(GO) test -exec "$$(command -v qemu-s390x || command -v qemu-s390x-static)" $(ARCH_FLAGS) $(ARCH_PKGS)
 
+arch-purego: # no assembly
+	$(GO) test -tags purego . ./internal/xor
+
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME
 	GO="$(GO)" .ci/fuzz $(FUZZTIME)
@@ -66,6 +70,10 @@ fuzz: ## run every fuzz target for FUZZTIME
 .PHONY: bench
 bench: ## compare with other libraries
 	@echo "bench: comes with a later change"
+
+.PHONY: kernels
+kernels: ## compare the masking and text kernels with other libraries' and with C
+	cd internal/xor/peers && $(GO) run .
 
 .PHONY: autobahn
 autobahn: ## run the conformance suite

@@ -1,6 +1,6 @@
 // No kernels but the portable ones.
 
-//go:build purego || !amd64
+//go:build purego || !(amd64 || arm64)
 
 package xor
 
