@@ -23,7 +23,7 @@ var kind = func() uint8 {
 	switch x := &cpu.X86; {
 	case !x.HasAVX2:
 		return sse2
-	case x.HasAVX512F && x.HasAVX512BW && x.HasAVX512VBMI && x.HasBMI2:
+	case x.HasAVX512F && x.HasAVX512BW && x.HasAVX512VBMI && x.HasBMI1 && x.HasBMI2:
 		return avx512
 	default:
 		return avx2

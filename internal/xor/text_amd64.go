@@ -6,14 +6,14 @@ package xor
 
 // maskTextAVX512 masks n bytes at p in place and checks them as text. It tells whether text can go on so,
 // as far as p shows it; a character may be open at the end. lead is the first byte of a character of
-// which all else is still to come, or 0. It needs AVX512BW, AVX512VBMI and BMI2.
+// which all else is still to come, or 0. It needs AVX512BW, AVX512VBMI, BMI1 and BMI2.
 //
 //go:noescape
 func maskTextAVX512(p *byte, n int, key uint32, lead uint8) bool
 
 // textAVX512 checks n bytes at p as text. It tells whether text can go on so,
 // as far as p shows it; a character may be open at the end. lead is the first byte of a character of
-// which all else is still to come, or 0. It needs AVX512BW, AVX512VBMI and BMI2.
+// which all else is still to come, or 0. It needs AVX512BW, AVX512VBMI, BMI1 and BMI2.
 //
 //go:noescape
 func textAVX512(p *byte, n int, lead uint8) bool

@@ -71,12 +71,12 @@ DATA text512<>+504(SB)/8, $0x0f0f0f0f0f0f0f0f
 GLOBL text512<>(SB), RODATA|NOPTR, $512
 
 // func maskTextAVX512(p *byte, n int, key uint32, lead uint8) bool
-// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, BMI2
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, BMI, BMI2
 TEXT ·maskTextAVX512(SB), NOSPLIT, $0-25
 	MOVQ         p+0(FP), AX
-	MOVQ         n+8(FP), CX
-	MOVL         key+16(FP), DX
-	VPBROADCASTD DX, Z0
+	MOVQ         n+8(FP), DX
+	MOVL         key+16(FP), BX
+	VPBROADCASTD BX, Z0
 	VMOVDQU64    text512<>+0(SB), Z1
 	VMOVDQU64    text512<>+64(SB), Z2
 	VMOVDQU64    text512<>+128(SB), Z3
@@ -85,15 +85,64 @@ TEXT ·maskTextAVX512(SB), NOSPLIT, $0-25
 	VMOVDQU64    text512<>+320(SB), Z6
 	VMOVDQU64    text512<>+384(SB), Z7
 	VPXORD       Z8, Z8, Z8
+	MOVB         lead+20(FP), SI
+	CMPQ         DX, $+2048
+	JB           aligned
+	MOVQ         AX, CX
+	ANDQ         $+63, CX
+	JZ           aligned
+	SUBQ         CX, AX
+	ADDQ         CX, DX
 
+	// The lanes of the text, and the one before them for lead.
+	MOVQ  $-1, DI
+	SHLQ  CL, DI
+	KMOVQ DI, K1
+	MOVQ  DI, R8
+	SHRQ  $0x01, R8
+	ANDNQ R8, DI, R8
+	KMOVQ R8, K2
+
+	// The key goes back by as many bytes.
+	SHLL         $0x03, CX
+	ROLL         CL, BX
+	VPBROADCASTD BX, Z0
+	VMOVDQU8.Z   (AX), K1, Z10
+	VPXORD       Z0, Z10, Z10
+	VMOVDQU8     Z10, K1, (AX)
+	VMOVDQU8.Z   Z10, K1, Z10
+	VPBROADCASTB SI, K2, Z10
+	VPXORD       Z9, Z9, Z9
+	VALIGNQ      $0x06, Z9, Z10, Z9
+	VPALIGNR     $0x0f, Z9, Z10, Z11
+	VPALIGNR     $0x0e, Z9, Z10, Z12
+	VPALIGNR     $0x0d, Z9, Z10, Z9
+	VPSRLW       $0x04, Z11, Z13
+	VPERMB       Z1, Z13, Z13
+	VPERMB       Z2, Z11, Z11
+	VPSRLW       $0x04, Z10, Z14
+	VPERMB       Z3, Z14, Z14
+	VPTERNLOGD   $0x80, Z13, Z11, Z14
+	VPSUBUSB     Z5, Z12, Z12
+	VPSUBUSB     Z6, Z9, Z9
+	VPTERNLOGD   $0xa8, Z7, Z9, Z12
+	VPTERNLOGD   $0xf6, Z12, Z14, Z8
+	VMOVDQA64    Z10, Z9
+	VPSUBUSB     Z4, Z9, Z10
+	ADDQ         $+64, AX
+	SUBQ         $+64, DX
+	JMP          begun
+
+aligned:
 	// The byte before the first is lead.
-	MOVB         lead+20(FP), BL
-	SHLQ         $0x38, BX
-	VPBROADCASTQ BX, Z9
+	MOVQ         SI, CX
+	SHLQ         $0x38, CX
+	VPBROADCASTQ CX, Z9
 	VMOVDQA64    Z9, Z10
 
+begun:
 	// Four vectors at a time.
-	SUBQ $+256, CX
+	SUBQ $+256, DX
 	JB   singles
 
 fours:
@@ -117,11 +166,11 @@ fours:
 
 nextFours:
 	ADDQ $+256, AX
-	SUBQ $+256, CX
+	SUBQ $+256, DX
 	JAE  fours
 
 singles:
-	ADDQ $+192, CX
+	ADDQ $+192, DX
 	JL   rest
 
 single:
@@ -136,16 +185,16 @@ single:
 
 nextSingle:
 	ADDQ $+64, AX
-	SUBQ $+64, CX
+	SUBQ $+64, DX
 	JGE  single
 
 	// The rest is less than a vector.
 rest:
-	ADDQ       $+64, CX
+	ADDQ       $+64, DX
 	JZ         done
-	MOVQ       $-1, DX
-	BZHIQ      CX, DX, DX
-	KMOVQ      DX, K1
+	MOVQ       $-1, CX
+	BZHIQ      DX, CX, CX
+	KMOVQ      CX, K1
 	VMOVDQU8.Z (AX), K1, Z11
 	VPXORD     Z0, Z11, Z11
 	VMOVDQU8   Z11, K1, (AX)
@@ -275,9 +324,9 @@ TEXT ·textAVX512(SB), NOSPLIT, $0-25
 	VMOVDQU64 text512<>+320(SB), Z5
 	VMOVDQU64 text512<>+384(SB), Z6
 	VPXORD    Z7, Z7, Z7
+	MOVB      lead+16(FP), DL
 
 	// The byte before the first is lead.
-	MOVB         lead+16(FP), DL
 	SHLQ         $0x38, DX
 	VPBROADCASTQ DX, Z8
 	VMOVDQA64    Z8, Z9

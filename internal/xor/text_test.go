@@ -114,13 +114,35 @@ func TestEveryPair(t *testing.T) {
 	}
 }
 
+// pieces are characters, whole, cut off and wrong.
+var pieces = []string{
+	"\xf4\x90", "\xe2\x82", "\xc2", "\xf0\x9f\x98", "\xf0\x9f\x98\x80", "\xed\xa0\x80", "\xc0\x80", "\xe0\x9f\xbf",
+	"\xf5", "\xff", "\x80", "ä\x80", "€\xbf", "\xf1\x80\x80", "\xf8\x88\x80\x80\x80", "\xe1\x80", "é", "\xee\x80\xc2",
+}
+
+// A cut inside every kind of character, before long text at every alignment.
+func TestCutBeforeLongText(t *testing.T) {
+	onEveryPath(t, func(t *testing.T) {
+		for _, around := range []string{"a", "€"} {
+			after := bytes.Repeat([]byte(around), 2100)
+			for before := range 70 {
+				for _, piece := range pieces {
+					p := append(bytes.Repeat([]byte{'a'}, before), piece...)
+					p = append(p, after...)
+					for inside := range len(piece) + 1 {
+						if !testing.Short() || (before+inside)%9 == 0 {
+							checkText(t, p, before+inside)
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
 // Every wrong or cut character at every place of a text around it, cut at every
 // place.
 func TestEveryPlaceAndCut(t *testing.T) {
-	pieces := []string{
-		"\xf4\x90", "\xe2\x82", "\xc2", "\xf0\x9f\x98", "\xf0\x9f\x98\x80", "\xed\xa0\x80", "\xc0\x80", "\xe0\x9f\xbf",
-		"\xf5", "\xff", "\x80", "ä\x80", "€\xbf", "\xf1\x80\x80", "\xf8\x88\x80\x80\x80", "\xe1\x80", "é", "\xee\x80\xc2",
-	}
 	lengths := []int{70, 128, 3*64 + 1, 4*64 + 64}
 	if testing.Short() {
 		lengths = []int{70}
@@ -153,14 +175,14 @@ func TestEveryPlaceAndCut(t *testing.T) {
 // Random text of every kind of character, most of it with a fault, at every
 // cut.
 func TestRandomText(t *testing.T) {
-	rounds := 4000
+	rounds := 1500
 	if testing.Short() {
 		rounds = 100
 	}
 	onEveryPath(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(3, 4))
 		for range rounds {
-			p := randomText(r, r.IntN(500), []int{r.IntN(4), r.IntN(4), r.IntN(4), 1})
+			p := randomText(r, r.IntN(3000), []int{r.IntN(4), r.IntN(4), r.IntN(4), 1})
 			for range r.IntN(3) {
 				if len(p) > 0 {
 					p[r.IntN(len(p))] = byte(r.Uint32())

@@ -58,6 +58,9 @@ var (
 	}
 )
 
+// alignTextMin is from how many bytes on it pays to align the stores.
+const alignTextMin = 2048
+
 const (
 	highBit = 0x80
 
@@ -91,7 +94,7 @@ func defineText(k *kernel) {
 	const rest = " It tells whether text can go on so,\n" +
 		"as far as p shows it; a character may be open at the end. lead is the first byte of a character of\n" +
 		"which all else is still to come, or 0. It needs "
-	const wide, narrow = "AVX512BW, AVX512VBMI and BMI2.", "AVX2. n is a multiple of 32."
+	const wide, narrow = "AVX512BW, AVX512VBMI, BMI1 and BMI2.", "AVX2. n is a multiple of 32."
 	d := k.constants("text512", 64)
 	k.function("maskTextAVX512", "func(p *byte, n int, key uint32, lead uint8) bool",
 		"maskTextAVX512 masks n bytes at p in place and checks them as text."+rest+wide)
@@ -158,8 +161,10 @@ type checker512 struct {
 func text512(k *kernel, d data, masked bool) {
 	p, n := k.arg("p"), k.arg("n")
 	key := k.ZMM()
+	var word reg.Register
 	if masked {
-		k.VPBROADCASTD(k.arg("key"), key)
+		word = k.arg("key")
+		k.VPBROADCASTD(word, key)
 	}
 	c := checker512{kernel: k}
 	for _, constant := range []struct {
@@ -179,13 +184,19 @@ func text512(k *kernel, d data, masked bool) {
 	}
 	c.wrong, c.before, c.open = k.ZMM(), k.ZMM(), k.ZMM()
 	k.VPXORD(c.wrong, c.wrong, c.wrong)
-
-	k.Comment("The byte before the first is lead.")
 	lead := k.GP64()
 	k.Load(k.Param("lead"), lead.As8())
-	k.SHLQ(operand.U8(56), lead)
-	k.VPBROADCASTQ(lead, c.before)
+	if masked {
+		c.align(p, n, word, lead, key)
+	}
+
+	k.Comment("The byte before the first is lead.")
+	last := k.GP64()
+	k.MOVQ(lead, last)
+	k.SHLQ(operand.U8(56), last)
+	k.VPBROADCASTQ(last, c.before)
 	k.VMOVDQA64(c.before, c.open)
+	k.Label("begun")
 
 	var block [4]reg.VecVirtual
 	for i := range block {
@@ -279,6 +290,51 @@ func text512(k *kernel, d data, masked bool) {
 	k.VMOVDQA64(block[0], c.before)
 	k.VPSUBUSB(c.last3, c.before, c.open)
 	k.JMP(operand.LabelRef("nextSingle"))
+}
+
+// align begins with the aligned vector around p, and jumps to begun, if there is
+// enough text for stores to aligned addresses to pay. What comes before p is
+// neither loaded nor stored.
+func (c *checker512) align(p, n, word, lead reg.Register, key reg.VecVirtual) {
+	c.CMPQ(n, operand.I32(alignTextMin))
+	c.JB(operand.LabelRef("aligned"))
+	ahead := reg.RCX // how far p is from an aligned address
+	c.MOVQ(p, ahead)
+	c.ANDQ(operand.I8(63), ahead)
+	c.JZ(operand.LabelRef("aligned"))
+	c.SUBQ(ahead, p)
+	c.ADDQ(ahead, n)
+
+	c.Comment("The lanes of the text, and the one before them for lead.")
+	lanes, leadLane := c.K(), c.K()
+	some, one := c.GP64(), c.GP64()
+	c.MOVQ(operand.I32(-1), some)
+	c.SHLQ(reg.CL, some)
+	c.KMOVQ(some, lanes)
+	c.MOVQ(some, one)
+	c.SHRQ(operand.U8(1), one)
+	c.ANDNQ(one, some, one)
+	c.KMOVQ(one, leadLane)
+
+	c.Comment("The key goes back by as many bytes.")
+	c.SHLL(operand.U8(3), ahead.As32())
+	c.ROLL(reg.CL, word)
+	c.VPBROADCASTD(word, key)
+
+	v := c.ZMM()
+	c.VMOVDQU8_Z(at(p, 0), lanes, v)
+	c.VPXORD(key, v, v)
+	c.VMOVDQU8(v, lanes, at(p, 0))
+	c.VMOVDQU8_Z(v, lanes, v)
+	c.VPBROADCASTB(lead.(reg.GPVirtual).As32(), leadLane, v)
+	c.VPXORD(c.before, c.before, c.before)
+	c.check(v, c.wrong)
+	c.VMOVDQA64(v, c.before)
+	c.VPSUBUSB(c.last3, c.before, c.open)
+	c.ADDQ(operand.I8(64), p)
+	c.SUBQ(operand.I8(64), n)
+	c.JMP(operand.LabelRef("begun"))
+	c.Label("aligned")
 }
 
 // branchUnlessASCII branches if v has a high bit. ASCII must not follow an open
