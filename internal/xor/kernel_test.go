@@ -60,7 +60,7 @@ func TestEveryLengthAndAlignment(t *testing.T) {
 			want := masked(source[:n], key)
 			for offset := range 65 {
 				// Every offset for few bytes, some for many.
-				if n > 300 && offset%9 != n%9 || testing.Short() && offset%9 != n%9 {
+				if n > 300 && offset%9 != n%9 || brief() && offset%9 != n%9 {
 					continue
 				}
 				p, intact := guarded(t, source[:n], offset)
@@ -177,3 +177,6 @@ func FuzzMask(f *testing.F) {
 		}
 	})
 }
+
+// brief reports whether to test a part of the cases only.
+func brief() bool { return testing.Short() || racing }

@@ -75,7 +75,7 @@ var boundaries = []byte{
 // here and there.
 func TestBoundaries(t *testing.T) {
 	lengths, step := []int{4, 40, 64 + 4, 128, 64 + 35, 4*64 + 70}, 3
-	if testing.Short() {
+	if brief() {
 		lengths, step = []int{64 + 35}, 7
 	}
 	onEveryPath(t, func(t *testing.T) {
@@ -130,7 +130,7 @@ func TestCutBeforeLongText(t *testing.T) {
 					p := append(bytes.Repeat([]byte{'a'}, before), piece...)
 					p = append(p, after...)
 					for inside := range len(piece) + 1 {
-						if !testing.Short() || (before+inside)%9 == 0 {
+						if !brief() || (before+inside)%9 == 0 {
 							checkText(t, p, before+inside)
 						}
 					}
@@ -144,7 +144,7 @@ func TestCutBeforeLongText(t *testing.T) {
 // place.
 func TestEveryPlaceAndCut(t *testing.T) {
 	lengths := []int{70, 128, 3*64 + 1, 4*64 + 64}
-	if testing.Short() {
+	if brief() {
 		lengths = []int{70}
 	}
 	onEveryPath(t, func(t *testing.T) {
@@ -176,8 +176,8 @@ func TestEveryPlaceAndCut(t *testing.T) {
 // cut.
 func TestRandomText(t *testing.T) {
 	rounds := 1500
-	if testing.Short() {
-		rounds = 100
+	if brief() {
+		rounds = 50
 	}
 	onEveryPath(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(3, 4))
