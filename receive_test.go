@@ -126,13 +126,14 @@ func TestRFC6455_5_3_PayloadInPieces(t *testing.T) {
 			if len(got)+len(p) == len(text) {
 				p = append(p, "next"...)
 				n := len(p) - 4
-				q := r.payload(p)
+				q, _ := r.payload(p, nil)
 				require.Len(t, q, n)
 				require.Equal(t, "next", string(p[n:]))
 				got += string(q)
 				continue
 			}
-			got += string(r.payload(p))
+			q, _ := r.payload(p, nil)
+			got += string(q)
 		}
 		require.Equal(t, text, got)
 		require.Zero(t, r.left)

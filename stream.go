@@ -212,7 +212,7 @@ func (w *MessageWriter) Close() error {
 	if w.err != nil {
 		return w.err
 	}
-	if text := w.text; !text.whole() {
+	if !w.text.whole() {
 		begun := w.op == OpContinuation
 		w.finish()
 		if begun {

@@ -29,9 +29,9 @@ func textFrames(role Role, text string) (wire []byte, places []int) {
 	return wire, places
 }
 
-// feed gives wire to a new inbound half in pieces and returns the text that
+// feedText gives wire to a new inbound half in pieces and returns the text that
 // came out, and how many bytes it had when it failed, or -1.
-func feed(role Role, wire []byte, cut int, stream bool) (text []byte, failed int) {
+func feedText(role Role, wire []byte, cut int, stream bool) (text []byte, failed int) {
 	in := inbound{rx: receiver{role: role}, grow: func(b []byte, n int) []byte {
 		return append(make([]byte, 0, len(b)+n), b...)
 	}}
@@ -65,7 +65,7 @@ func TestTextCutAnywhere(t *testing.T) {
 		for _, stream := range []bool{false, true} {
 			wire, _ := textFrames(role, good)
 			for cut := range len(wire) + 1 {
-				if text, failed := feed(role, wire, cut, stream); failed >= 0 || string(text) != good {
+				if text, failed := feedText(role, wire, cut, stream); failed >= 0 || string(text) != good {
 					t.Fatalf("role %v, stream %v, cut at %d: failed at %d, got %q", role, stream, cut, failed, text)
 				}
 			}
@@ -77,7 +77,7 @@ func TestTextCutAnywhere(t *testing.T) {
 					if cut > places[wrong] {
 						want = cut
 					}
-					if _, failed := feed(role, wire, cut, stream); failed != want {
+					if _, failed := feedText(role, wire, cut, stream); failed != want {
 						t.Fatalf("role %v, stream %v, wrong byte %d, cut at %d: failed at %d, want %d", role, stream, wrong, cut, failed, want)
 					}
 				}

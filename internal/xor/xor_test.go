@@ -1,7 +1,6 @@
 package xor
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -92,16 +91,4 @@ func TestKeyOrder(t *testing.T) {
 	p := make([]byte, 9)
 	assert.Equal(t, uint32(0x01040302), Mask(p, 0x04030201))
 	assert.Equal(t, []byte{1, 2, 3, 4, 1, 2, 3, 4, 1}, p)
-}
-
-func BenchmarkMask(b *testing.B) {
-	for _, n := range []int{8, 32, 128, 1024, 16 << 10, 1 << 20} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			p := make([]byte, n)
-			b.SetBytes(int64(n))
-			for b.Loop() {
-				Mask(p, 0xa1b2c3d4)
-			}
-		})
-	}
 }
