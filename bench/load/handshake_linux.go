@@ -1,0 +1,139 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"syscall"
+
+	"github.com/seed86893212/websocket/bench/internal/hist"
+	"github.com/seed86893212/websocket/bench/internal/plan"
+	"github.com/seed86893212/websocket/bench/internal/wire"
+	"golang.org/x/sys/unix"
+)
+
+// A visitor opens a connection, performs the opening handshake, leaves, and
+// comes again.
+type visitor struct {
+	fd     int
+	since  int64
+	answer []byte
+}
+
+// A gate sends visitors to a server and counts them.
+type gate struct {
+	addr     netip.AddrPort
+	request  []byte
+	poll     *poller
+	visitors []visitor
+	started  int
+	latency  hist.Histogram
+	done     uint64
+	spare    int64
+	counting bool
+}
+
+func runHandshake(addr netip.AddrPort, task *plan.Task, result *plan.Result) error {
+	if task.TLS {
+		return errors.New("handshakes over TLS are not measured")
+	}
+	poll, err := newPoller()
+	if err != nil {
+		return err
+	}
+	g := &gate{addr: addr, request: wire.Request(addr.String(), "/"), poll: poll, visitors: make([]visitor, task.Conns)}
+	for i := range g.visitors {
+		if err := g.enter(i); err != nil {
+			return err
+		}
+	}
+	m := meter{pid: task.PID}
+	if err := g.run(task, &m); err != nil {
+		return err
+	}
+	if err := m.end(result, g.done); err != nil {
+		return err
+	}
+	result.P50, result.P99, result.Max = g.latency.Quantile(0.5), g.latency.Quantile(0.99), g.latency.Max()
+	result.Spare = float64(g.spare) / 1e9 / result.Seconds
+	if g.done == 0 {
+		return errors.New("no handshake was completed")
+	}
+	return nil
+}
+
+func (g *gate) run(task *plan.Task, m *meter) error {
+	now := clock()
+	warm := now + int64(task.Warmup)
+	end := warm + int64(task.Measure)
+	for {
+		events, err := g.poll.wait(task.Block)
+		if err != nil {
+			return err
+		}
+		before := now
+		if now = clock(); len(events) == 0 {
+			g.spare += now - before
+		}
+		for i := range events {
+			if err := g.answered(int(events[i].Fd)); err != nil {
+				return err
+			}
+		}
+		switch {
+		case !g.counting && now >= warm:
+			g.counting = true
+			g.spare = 0
+			if err := m.begin(); err != nil {
+				return err
+			}
+		case now >= end:
+			return nil
+		}
+	}
+}
+
+// enter connects visitor i and sends its request.
+func (g *gate) enter(i int) error {
+	v := &g.visitors[i]
+	v.since = clock()
+	fd, err := dial(g.addr, g.started%(4*perSource)) // a port rests a while before it is used again
+	if err != nil {
+		return err
+	}
+	g.started++
+	v.fd = fd
+	v.answer = v.answer[:0]
+	if _, errno := send(fd, g.request); errno != 0 {
+		return fmt.Errorf("send: %w", errno)
+	}
+	return g.poll.add(fd, i, unix.EPOLLIN)
+}
+
+// answered reads what visitor i got; when that is all, it leaves.
+func (g *gate) answered(i int) error {
+	v := &g.visitors[i]
+	var buf [4096]byte
+	n, errno := recv(v.fd, buf[:])
+	switch {
+	case errno == syscall.EAGAIN:
+		return nil
+	case errno != 0:
+		return fmt.Errorf("recv: %w", errno)
+	case n == 0:
+		return errors.New("the server closed a connection instead of an answer")
+	}
+	v.answer = append(v.answer, buf[:n]...)
+	end, err := wire.Response(v.answer)
+	if err != nil || end == 0 {
+		return err
+	}
+	if g.counting {
+		g.latency.Add(clock() - v.since)
+		g.done++
+	}
+	if err := unix.Close(v.fd); err != nil {
+		return err
+	}
+	return g.enter(i)
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/seed86893212/websocket"
+	"github.com/seed86893212/websocket/bench/internal/plan"
+)
+
+const ourModule = "github.com/seed86893212/websocket"
+
+// Ourselves, in every mode.
+func init() {
+	for _, m := range []struct {
+		name, note string
+		serve      func(c *websocket.Conn, r *http.Request)
+	}{
+		{"ours-read", "Handler; Read, Write", ourRead},
+		{"ours-into", "Handler; ReadInto, Write", ourReadInto},
+		{"ours-messages", "Handler; Messages, Write", ourMessages},
+		{"ours-serve", "Handler; Events.Serve, Write", ourServe},
+		{"ours-stream", "Handler; Reader, Writer", ourStream},
+	} {
+		register(server{
+			Library: plan.Library{Name: m.name, Module: ourModule, UTF8: "yes", Broadcast: true, TLS: true, Note: m.note},
+			run: func(cfg config) error {
+				opts := &websocket.UpgradeOptions{MaxMessageSize: maxMessage}
+				return serveHTTP(cfg, websocket.Handler(m.serve, opts), websocket.Handler(ourBroadcast, opts))
+			},
+		})
+	}
+}
+
+func ourRead(c *websocket.Conn, _ *http.Request) {
+	ctx := context.Background()
+	for {
+		t, p, err := c.Read(ctx)
+		if err != nil || c.Write(ctx, t, p) != nil {
+			return
+		}
+	}
+}
+
+func ourReadInto(c *websocket.Conn, _ *http.Request) {
+	ctx := context.Background()
+	var buf []byte
+	for {
+		t, p, err := c.ReadInto(ctx, buf)
+		if err != nil || c.Write(ctx, t, p) != nil {
+			return
+		}
+		buf = p
+	}
+}
+
+func ourMessages(c *websocket.Conn, _ *http.Request) {
+	ctx := context.Background()
+	for m, err := range c.Messages(ctx) {
+		if err != nil || c.Write(ctx, m.Type, m.Data) != nil {
+			return
+		}
+	}
+}
+
+var ourEcho = websocket.Events{Message: func(c *websocket.Conn, t websocket.MessageType, p []byte) {
+	_ = c.Write(context.Background(), t, p) // the loop finds out what is wrong
+}}
+
+func ourServe(c *websocket.Conn, _ *http.Request) { _ = ourEcho.Serve(context.Background(), c) }
+
+func ourStream(c *websocket.Conn, _ *http.Request) {
+	ctx := context.Background()
+	buf := make([]byte, 32<<10)
+	for {
+		t, r, err := c.Reader(ctx)
+		if err != nil {
+			return
+		}
+		w, err := c.Writer(ctx, t)
+		if err != nil {
+			return
+		}
+		_, err = io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, buf)
+		if errors.Join(err, w.Close()) != nil {
+			return
+		}
+	}
+}
+
+var ourRoom room[*websocket.Conn]
+
+func ourBroadcast(c *websocket.Conn, _ *http.Request) {
+	ourRoom.join(c)
+	defer ourRoom.leave(c)
+	for m, err := range c.Messages(context.Background()) {
+		if err != nil {
+			return
+		}
+		prepared, err := websocket.NewPreparedMessage(m.Type, m.Data)
+		if err != nil {
+			return
+		}
+		ourRoom.each(func(to *websocket.Conn) { _ = to.SendPrepared(prepared) })
+	}
+}
