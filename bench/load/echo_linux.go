@@ -145,7 +145,7 @@ func (g *generator) loop() error {
 			if err := g.meter.begin(); err != nil {
 				return err
 			}
-		case now >= end:
+		case now >= end && g.done > 0: // a machine with more to do may need longer
 			return nil
 		case now-progress > int64(5*time.Second):
 			return errors.New("nothing has come back for five seconds")
@@ -229,8 +229,5 @@ func (g *generator) report(result *plan.Result) error {
 	}
 	result.Unsent = g.unsent
 	result.Spare = float64(g.spare) / 1e9 / result.Seconds
-	if g.done == 0 {
-		return errors.New("no message came back while it was measured")
-	}
 	return nil
 }
