@@ -79,6 +79,13 @@ func (m *meter) begin() (err error) {
 	return err
 }
 
+// busy reports whether the server has run for a good part of the time asked for.
+// Where others want its core too, it may take longer to learn anything.
+func (m *meter) busy(measure time.Duration) bool {
+	run, _, err := proc.CPU(m.pid)
+	return err != nil || run-m.run >= int64(measure)/3
+}
+
 // end fills in result for messages done since begin.
 func (m *meter) end(result *plan.Result, messages uint64) error {
 	run, wait, err := proc.CPU(m.pid)

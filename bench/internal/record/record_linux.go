@@ -15,11 +15,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
 	"time"
 
+	"golang.org/x/crypto/chacha20poly1305"
 	"golang.org/x/sys/unix"
 )
 
@@ -50,11 +52,14 @@ func Client(fd int) (*Session, error) {
 	if err := conn.Handshake(); err != nil {
 		return nil, err
 	}
-	if suite := conn.ConnectionState().CipherSuite; suite != tls.TLS_AES_128_GCM_SHA256 {
-		return nil, fmt.Errorf("the server chose %s, not AES-128-GCM", tls.CipherSuiteName(suite))
-	}
+	suite := conn.ConnectionState().CipherSuite
+	return session(suite, &secrets)
+}
+
+// session takes the keys from a key log.
+func session(suite uint16, secrets io.Reader) (*Session, error) {
 	s := &Session{}
-	for lines := bufio.NewScanner(&secrets); lines.Scan(); {
+	for lines := bufio.NewScanner(secrets); lines.Scan(); {
 		fields := strings.Fields(lines.Text())
 		if len(fields) != 3 {
 			continue
@@ -65,9 +70,12 @@ func Client(fd int) (*Session, error) {
 		}
 		switch fields[0] {
 		case "CLIENT_TRAFFIC_SECRET_0":
-			s.seal = newHalf(secret)
+			s.seal, err = newHalf(suite, secret)
 		case "SERVER_TRAFFIC_SECRET_0":
-			s.open = newHalf(secret)
+			s.open, err = newHalf(suite, secret)
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
 	if s.seal.aead == nil || s.open.aead == nil {
@@ -131,17 +139,21 @@ type half struct {
 	n    [12]byte
 }
 
-func newHalf(secret []byte) half {
-	block, err := aes.NewCipher(expand(secret, "key", 16))
-	if err != nil {
-		panic(err) // the key has 16 bytes
-	}
-	h := half{}
-	if h.aead, err = cipher.NewGCM(block); err != nil {
-		panic(err) // AES has blocks of 16 bytes
+// newHalf knows the suites that crypto/tls offers and that hash with SHA-256.
+func newHalf(suite uint16, secret []byte) (h half, err error) {
+	switch suite {
+	case tls.TLS_AES_128_GCM_SHA256:
+		var block cipher.Block
+		if block, err = aes.NewCipher(expand(secret, "key", 16)); err == nil {
+			h.aead, err = cipher.NewGCM(block)
+		}
+	case tls.TLS_CHACHA20_POLY1305_SHA256:
+		h.aead, err = chacha20poly1305.New(expand(secret, "key", chacha20poly1305.KeySize))
+	default:
+		err = fmt.Errorf("the server chose %s", tls.CipherSuiteName(suite))
 	}
 	copy(h.iv[:], expand(secret, "iv", 12))
-	return h
+	return h, err
 }
 
 // nonce returns the next one (RFC 8446, section 5.3).
