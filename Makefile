@@ -7,6 +7,9 @@ SHELL := bash
 GO ?= go
 TOOL := $(GO) tool -modfile=tools.mod
 
+# What make bench compares: see bench/README.md.
+BENCH ?=
+
 # How long each fuzz target runs.
 FUZZTIME ?= 10s
 
@@ -68,8 +71,13 @@ fuzz: ## run every fuzz target for FUZZTIME
 	GO="$(GO)" .ci/fuzz $(FUZZTIME)
 
 .PHONY: bench
-bench: ## compare with other libraries
-	@echo "bench: comes with a later change"
+bench: ## compare with other libraries: make bench BENCH='-libs ours-*,gorilla -rounds 5'
+	cd bench && $(GO) run ./run $(BENCH)
+
+.PHONY: bench-smoke
+bench-smoke: ## see that the comparison works, without numbers worth a look
+	cd bench && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) test -short ./...
+	cd bench && $(GO) run ./run -quick -out "$$(mktemp -d)"
 
 .PHONY: kernels
 kernels: ## compare the masking and text kernels with other libraries' and with C

@@ -73,7 +73,7 @@ func duration(v float64) string {
 // markdown returns the report as tables.
 func (r *report) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Comparison of %s\n\n%s, %d cores, Linux %s, %s. Medians of %d rounds of %s each, interleaved.\n",
+	fmt.Fprintf(&b, "# Comparison of %s\n\n%s, %d cores, Linux %s, %s. Medians of %d rounds of %s each, interleaved; idle memory in one round.\n",
 		r.Date, r.Processor, r.Cores, r.Kernel, r.Go, r.Rounds, r.Measure)
 	b.WriteString("The best of a row is bold.\n")
 	for _, m := range measures {

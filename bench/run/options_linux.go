@@ -77,7 +77,7 @@ func parseOptions(args []string) (*options, error) {
 	loads := f.String("workloads", "", "workloads, by name or pattern, separated by commas; all for all (default the first 15)")
 	f.IntVar(&o.rounds, "rounds", 3, "how often everything is measured")
 	f.DurationVar(&o.warmup, "warmup", 300*time.Millisecond, "load before each measurement")
-	f.DurationVar(&o.measure, "measure", time.Second, "how long each measurement lasts")
+	f.DurationVar(&o.measure, "measure", 800*time.Millisecond, "how long each measurement lasts")
 	f.IntVar(&o.server, "server-core", -2, "the server's core, -1 for any (default the first)")
 	f.IntVar(&o.generator, "load-core", -2, "the generator's core, -1 for any (default the second)")
 	f.BoolVar(&o.block, "block", false, "let the generator sleep until something comes, instead of asking again and again")

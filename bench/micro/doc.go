@@ -1,0 +1,5 @@
+// Package micro has benchmarks of parts, in memory: masking, frame headers,
+// echoing messages over a net.Conn that costs nothing, upgrading requests.
+//
+//	go test -bench . ./micro
+package micro
