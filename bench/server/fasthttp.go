@@ -24,7 +24,7 @@ func runFasthttp(cfg config) error {
 			serve = fasthttpBroadcast
 		}
 		_ = upgrader.Upgrade(ctx, func(c *websocket.Conn) {
-			defer c.Close()
+			defer c.Close() //nolint:errcheck // there is nobody to tell
 			c.SetReadLimit(maxMessage)
 			serve(c)
 		})

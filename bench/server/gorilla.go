@@ -34,7 +34,7 @@ func gorillaHandler(serve func(c *websocket.Conn)) http.Handler {
 		if err != nil {
 			return
 		}
-		defer c.Close()
+		defer c.Close() //nolint:errcheck // there is nobody to tell
 		c.SetReadLimit(maxMessage)
 		serve(c)
 	})

@@ -52,7 +52,7 @@ func runGws(cfg config, check bool) error {
 type gwsEcho struct{ gws.BuiltinEventHandler }
 
 func (gwsEcho) OnMessage(socket *gws.Conn, m *gws.Message) {
-	defer m.Close()
+	defer m.Close() //nolint:errcheck // it never fails
 	_ = socket.WriteMessage(m.Opcode, m.Bytes()) // the read loop finds out what is wrong
 }
 
@@ -65,8 +65,8 @@ func (b *gwsBroadcast) OnOpen(socket *gws.Conn)           { b.room.join(socket) 
 func (b *gwsBroadcast) OnClose(socket *gws.Conn, _ error) { b.room.leave(socket) }
 
 func (b *gwsBroadcast) OnMessage(_ *gws.Conn, m *gws.Message) {
-	defer m.Close()
+	defer m.Close() //nolint:errcheck // it never fails
 	all := gws.NewBroadcaster(m.Opcode, m.Bytes())
-	defer all.Close()
+	defer all.Close() //nolint:errcheck // it never fails
 	b.room.each(func(to *gws.Conn) { _ = all.Broadcast(to) })
 }
