@@ -52,7 +52,7 @@ func runGws(cfg config, check bool) error {
 type gwsEcho struct{ gws.BuiltinEventHandler }
 
 func (gwsEcho) OnMessage(socket *gws.Conn, m *gws.Message) {
-	defer m.Close() //nolint:errcheck // it never fails
+	defer m.Close()                              //nolint:errcheck // it never fails
 	_ = socket.WriteMessage(m.Opcode, m.Bytes()) // the read loop finds out what is wrong
 }
 
