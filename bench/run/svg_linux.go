@@ -107,7 +107,7 @@ const (
 	chartWidth = 860
 	columns    = 2
 	gap        = 28
-	labelWidth = 96
+	labelWidth = 116
 	valueWidth = 64
 	barHeight  = 16
 	groupHead  = 26
