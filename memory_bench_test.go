@@ -1,0 +1,86 @@
+package websocket
+
+import (
+	"io"
+	"net"
+	"testing"
+	"time"
+)
+
+// memoryTransport hands out the same received bytes again and again and takes
+// whatever is sent: what is left is the cost of our own code.
+type memoryTransport struct {
+	frames []byte
+	left   int // how often
+	empty  bool
+	turn   func() bool
+}
+
+func (t *memoryTransport) read(*input, []byte) (int, error) { return 0, io.EOF }
+
+func (t *memoryTransport) stands() bool { return true }
+
+func (t *memoryTransport) stand(turn func() bool) error {
+	for {
+		t.empty = false
+		if turn() {
+			return nil
+		}
+	}
+}
+
+func (t *memoryTransport) recv(in *input, p []byte) (int, error) {
+	switch {
+	case t.empty:
+		return 0, errAgain
+	case t.left == 0:
+		return 0, io.EOF
+	}
+	t.left--
+	t.empty = true
+	in.w = copy(in.fill(64<<10), t.frames)
+	return in.w, nil
+}
+
+func (t *memoryTransport) probes() bool { return false }
+
+func (t *memoryTransport) flush(step func() bool) error {
+	for !step() {
+	}
+	return nil
+}
+
+func (t *memoryTransport) send(p, q []byte) (int, error) { return len(p) + len(q), nil }
+func (t *memoryTransport) sendWaits() bool               { return false }
+func (t *memoryTransport) wakeRead(bool)                 {}
+func (t *memoryTransport) wakeReadAt(time.Time)          {}
+func (t *memoryTransport) wakeWrite(bool)                {}
+func (t *memoryTransport) closeWrite()                   {}
+func (t *memoryTransport) hangUp()                       {}
+func (t *memoryTransport) close() error                  { return nil }
+func (t *memoryTransport) abort() error                  { return nil }
+func (t *memoryTransport) conn() net.Conn                { return nil }
+
+// BenchmarkEchoInMemory is what one echo of 128 bytes costs in user space, with
+// one message or sixteen in each receipt.
+func BenchmarkEchoInMemory(b *testing.B) {
+	client := sender{role: RoleClient, newKey: newMaskingKey}
+	for _, depth := range []int{1, 16} {
+		for _, typ := range []MessageType{MessageBinary, MessageText} {
+			for _, mode := range []string{"messages", "serve"} {
+				b.Run(mode+"/"+typ.String()+"/"+map[int]string{1: "1", 16: "16"}[depth], func(b *testing.B) {
+					var frames []byte
+					for range depth {
+						frames = client.appendFrame(frames, Opcode(typ), true, make([]byte, 128))
+					}
+					c := &Conn{}
+					t := &memoryTransport{frames: frames, left: b.N/depth + 1}
+					c.l.init(t, RoleServer, (&ConnConfig{Heartbeat: -1}).settings(), nil)
+					b.ReportAllocs()
+					b.ResetTimer()
+					echo(c, mode)
+				})
+			}
+		}
+	}
+}
