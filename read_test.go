@@ -284,6 +284,33 @@ func TestLeavingMessages(t *testing.T) {
 	})
 }
 
+// Appending to what a loop or a callback got touches no other message.
+func TestAppendToMessage(t *testing.T) {
+	overTransports(t, func(t *testing.T, pair pairFunc) {
+		c, peer := connectScripted(t, pair, RoleServer)
+		go io.Copy(io.Discard, peer.br)
+		peer.sends(bytes.Join([][]byte{
+			peer.text("a"), peer.text("b"), peer.text("c"),
+			peer.frame(OpPing, true, "d"), peer.frame(OpPong, true, "e"), peer.text("f"), peer.closeFrame(StatusNormalClosure, ""),
+		}, nil))
+		var got []string
+		see := func(p []byte) { got = append(got, string(append(p, "........"...))) }
+		for m, err := range c.Messages(bg) {
+			require.NoError(t, err)
+			see(m.Data)
+			if len(got) == 2 {
+				break
+			}
+		}
+		require.NoError(t, (&Events{
+			Message: func(_ *Conn, _ MessageType, p []byte) { see(p) },
+			Ping:    func(_ *Conn, p []byte) { see(p) },
+			Pong:    func(_ *Conn, p []byte) { see(p) },
+		}).Serve(bg, c))
+		assert.Equal(t, []string{"a........", "b........", "c........", "d........", "e........", "f........"}, got)
+	})
+}
+
 // ReadInto writes over buf from its beginning, and uses its memory if it is
 // enough.
 func TestReadIntoBuffer(t *testing.T) {

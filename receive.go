@@ -95,7 +95,7 @@ func (r *receiver) begin(h *FrameHeader) *CloseError {
 // text, unless that is nil; ok reports whether the text can still be valid.
 func (r *receiver) payload(b []byte, text *textCheck) (p []byte, ok bool) {
 	if int64(len(b)) > r.left {
-		b = b[:r.left]
+		b = b[:r.left:r.left] // appending to it must not touch the next frame
 	}
 	r.left -= int64(len(b))
 	ok = true
