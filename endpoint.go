@@ -169,8 +169,8 @@ func (in *inbound) ahead() int {
 	more := in.rx.left
 	if !in.rx.final {
 		more = max(more, have)
-		if in.join.limit > 0 {
-			more = min(more, in.join.limit-in.join.size+in.rx.left)
+		if in.join.bound > 0 {
+			more = min(more, in.join.bound-in.join.size+in.rx.left)
 		}
 	}
 	return int(min(more, 3*have, math.MaxInt/4))

@@ -468,7 +468,7 @@ func TestAheadFitsAnInt(t *testing.T) {
 	assert.Equal(t, 7, in.ahead())
 	in.rx.final = false
 	assert.Equal(t, 1000, in.ahead(), "as many as there are")
-	in.join.limit, in.join.size = 2000, 1500
+	in.join.bound, in.join.size = 2000, 1500
 	assert.Equal(t, 507, in.ahead(), "no more than the limit allows")
 }
 

@@ -11,7 +11,8 @@ const maxFrames = 1 << 17
 
 // A joiner keeps what there is of the current message.
 type joiner struct {
-	limit     int64       // bytes a message may have, 0 for no bound
+	limit     int64       // bytes a message that begins may have, 0 for no bound
+	bound     int64       // limit as the current message began
 	kind      MessageType // of the current message, 0 between messages
 	announced bool        // handed out as a stream: its bytes are not kept
 	frames    int32       // data frames of the current message
@@ -24,14 +25,14 @@ type joiner struct {
 // data begins a data frame.
 func (j *joiner) data(op Opcode, length int64) *CloseError {
 	if j.kind == 0 {
-		j.kind = MessageType(op)
+		j.kind, j.bound = MessageType(op), j.limit
 	}
 	j.frames++
-	if j.limit == 0 {
+	if j.bound == 0 {
 		return nil
 	}
-	if length > j.limit-j.size {
-		return failure(StatusMessageTooBig, "message longer than "+strconv.FormatInt(j.limit, 10)+" bytes", ErrMessageTooBig)
+	if length > j.bound-j.size {
+		return failure(StatusMessageTooBig, "message longer than "+strconv.FormatInt(j.bound, 10)+" bytes", ErrMessageTooBig)
 	}
 	j.size += length
 	if j.frames > maxFrames {
@@ -43,7 +44,7 @@ func (j *joiner) data(op Opcode, length int64) *CloseError {
 // control counts a control frame, which may come between the frames of a
 // message (RFC 6455, section 5.4).
 func (j *joiner) control() *CloseError {
-	if j.kind == 0 || j.limit == 0 {
+	if j.kind == 0 || j.bound == 0 {
 		return nil
 	}
 	if j.controls++; j.controls > maxFrames {

@@ -488,6 +488,36 @@ func TestMessageTooBig(t *testing.T) {
 	require.ErrorIs(t, err, ErrMessageTooBig)
 }
 
+// SetMaxMessageSize leaves a message alone that has begun, however it is read.
+func TestSetMaxMessageSizeInTheMiddle(t *testing.T) {
+	overTransports(t, func(t *testing.T, pair pairFunc) {
+		for _, limit := range []int64{10, -1} {
+			c, peer := connectScripted(t, pair, RoleServer, ConnConfig{MaxMessageSize: 200_000, Heartbeat: -1})
+			first := peer.frame(OpText, false, strings.Repeat("x", 100_000))
+			peer.sends(first[:50_000])
+			ctx, cancel := context.WithCancel(bg)
+			read := async(func() error { _, _, err := c.ReadInto(ctx, make([]byte, 0, 1<<17)); return err })
+			time.Sleep(20 * time.Millisecond)
+			cancel()
+			require.ErrorIs(t, within(t, time.Minute, read), context.Canceled)
+			c.SetMaxMessageSize(limit)
+			peer.sends(first[50_000:], peer.frame(OpContinuation, true, "end"), peer.text("12345678901"),
+				peer.closeFrame(StatusNormalClosure, ""))
+			_, p, err := c.Read(bg)
+			require.NoError(t, err)
+			assert.Len(t, p, 100_003)
+			next := async(func() error { _, _, err := c.Read(bg); return err })
+			if limit < 0 {
+				require.NoError(t, within(t, time.Minute, next))
+				continue
+			}
+			peer.expectClose(StatusMessageTooBig)
+			peer.Close()
+			require.ErrorIs(t, within(t, time.Minute, next), ErrMessageTooBig)
+		}
+	})
+}
+
 // Why a connection is failed reaches a peer that keeps sending and reads only
 // later: no reset overtakes it.
 func TestFailureReachesBusyPeer(t *testing.T) {
