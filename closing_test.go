@@ -333,6 +333,17 @@ func TestCloseTwiceAtOnce(t *testing.T) {
 	})
 }
 
+// A Close that CloseNow interrupts does not claim that the peer has answered.
+func TestCloseNowInterruptsClose(t *testing.T) {
+	overTransports(t, func(t *testing.T, pair pairFunc) {
+		c, peer := connectScripted(t, pair, RoleServer)
+		closed := async(func() error { return c.Close(StatusNormalClosure, "") })
+		peer.expectClose(StatusNormalClosure)
+		require.NoError(t, c.CloseNow())
+		require.ErrorIs(t, within(t, time.Minute, closed), net.ErrClosed)
+	})
+}
+
 // CHECKLIST 14: Close in a loop's body returns at once; the loop goes on to the
 // end without handing out anything more, or breaking sees the handshake through.
 func TestCloseInsideMessages(t *testing.T) {

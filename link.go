@@ -427,11 +427,9 @@ func (l *link) close(code StatusCode, reason string) error {
 	if later {
 		return bad
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	var ce *CloseError
-	if !errors.As(l.cause, &ce) {
-		return errors.Join(bad, l.cause)
+	if cause := l.reason(); !errors.As(cause, &ce) {
+		return errors.Join(bad, cause)
 	}
 	return bad
 }
