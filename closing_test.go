@@ -375,6 +375,37 @@ func TestCloseInsideMessages(t *testing.T) {
 	})
 }
 
+// A Close that comes just as the loop hands out a message does not wait for the
+// body, which may wait for it.
+func TestCloseAsTheBodyBegins(t *testing.T) {
+	overTransports(t, func(t *testing.T, pair pairFunc) {
+		received, closed := make(chan struct{}), make(chan struct{})
+		var c *Conn
+		c, peer := connectScripted(t, pair, RoleServer, ConnConfig{Heartbeat: -1, Trace: &Trace{
+			MessageReceived: func(MessageType, int) { // after the loop has seen that c is open
+				close(received)
+				waitUntil(t, func() bool { return c.State() == StateClosing })
+				time.Sleep(5 * time.Millisecond)
+			},
+		}})
+		peer.sends(peer.text("x"))
+		go func() {
+			defer close(closed)
+			<-received
+			c.Close(StatusNormalClosure, "")
+		}()
+		done := async(func() bool {
+			for range c.Messages(bg) {
+				<-closed
+			}
+			return true
+		})
+		peer.expectClose(StatusNormalClosure)
+		peer.send(peer.closeFrame(StatusNormalClosure, ""))
+		within(t, 10*time.Second, done)
+	})
+}
+
 // CloseNow in a loop's body ends the loop in silence.
 func TestCloseNowInsideMessages(t *testing.T) {
 	overTransports(t, func(t *testing.T, pair pairFunc) {

@@ -190,7 +190,8 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 					return true
 				}
 				c.l.rd.role.user.Store(true)
-				more = yield(Message{Type: ev.typ, Data: ev.data}, nil)
+				// A Close either sees that and does not wait for the body, or is seen.
+				more = !c.l.isOpen() || yield(Message{Type: ev.typ, Data: ev.data}, nil)
 				c.l.rd.role.user.Store(false)
 				c.l.rd.reuse(ev)
 				return more
