@@ -373,8 +373,7 @@ func (l *link) tell(ctx context.Context, cancel context.CancelFunc) (sent bool) 
 		flushed <- time.AfterFunc(lingerTime, cancel)
 	}()
 	l.linger(ctx)
-	cancel()
-	timer := <-flushed
+	timer := <-flushed // a peer that sends nothing more may still be told
 	if timer != nil {
 		timer.Stop()
 	}

@@ -541,6 +541,21 @@ func TestFailureReachesBusyPeer(t *testing.T) {
 	}
 }
 
+// Why a connection is failed also reaches a peer that has half-closed it.
+func TestFailureReachesHalfClosedPeer(t *testing.T) {
+	for _, pair := range []pairFunc{tcpPair, tlsPair} {
+		for range 20 {
+			c, peer := connectScripted(t, pair, RoleServer)
+			peer.send(peer.frame(OpContinuation, true, ""))
+			require.NoError(t, peer.Conn.(interface{ CloseWrite() error }).CloseWrite())
+			time.Sleep(time.Millisecond) // both are there to be read
+			read := async(func() error { _, _, err := c.Read(bg); return err })
+			peer.expectClose(StatusProtocolError)
+			require.Equal(t, StatusProtocolError, CloseStatus(within(t, time.Minute, read)))
+		}
+	}
+}
+
 // A peer that keeps sending after it has been told is not listened to for ever.
 func TestFailureDoesNotLinger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
