@@ -13,7 +13,6 @@ type memoryTransport struct {
 	frames []byte
 	left   int // how often
 	empty  bool
-	turn   func() bool
 }
 
 func (t *memoryTransport) read(*input, []byte) (int, error) { return 0, io.EOF }
