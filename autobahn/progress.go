@@ -1,0 +1,116 @@
+// What the terminal shows: a line that counts, and a summary.
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A progress counts verdicts and decides whether they are good enough.
+type progress struct {
+	w                  io.Writer
+	total              int // of the cases to come; 0 if nobody knows
+	strict             bool
+	live               bool // w is a terminal: the counting line may be written over
+	unimplementedFails bool
+
+	mu       sync.Mutex
+	began    time.Time
+	count    int
+	worse    []*run
+	verdicts map[bool]map[string]int // by whether the case is ours
+	closes   map[bool]map[string]int
+}
+
+func newProgress(w io.Writer, total int, strict bool) *progress {
+	return &progress{
+		w: w, total: total, strict: strict, began: time.Now(),
+		verdicts: map[bool]map[string]int{false: {}, true: {}},
+		closes:   map[bool]map[string]int{false: {}, true: {}},
+	}
+}
+
+func (p *progress) done(r *run) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.count++
+	p.verdicts[extra(r.c.id)][r.behavior]++
+	p.closes[extra(r.c.id)][r.behaviorClose]++
+	if p.live {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+	if p.tooBad(r) {
+		p.worse = append(p.worse, r)
+		fmt.Fprintf(p.w, "%-8s %s, close %s: %s\n", r.c.id, r.behavior, r.behaviorClose, p.why(r))
+	}
+	if p.live {
+		fmt.Fprintf(p.w, "%d of %d: %s ", p.count, max(p.total, p.count), r.c.id)
+	}
+}
+
+func (p *progress) why(r *run) string {
+	if r.behavior == verdictOK {
+		return r.resultClose
+	}
+	return r.result
+}
+
+// tooBad says whether a run fails the whole: a behavior that is FAILED, a
+// close that is not OK, and, if strict, a behavior that is only NON-STRICT.
+func (p *progress) tooBad(r *run) bool {
+	switch r.behavior {
+	case verdictOK:
+	case verdictInformational:
+		return false
+	case verdictUnimplemented:
+		return p.unimplementedFails
+	case verdictNonStrict:
+		if p.strict {
+			return true
+		}
+	default:
+		return true
+	}
+	return r.behaviorClose != verdictOK && (p.strict || r.behaviorClose != closeFailedByClient && r.behaviorClose != closeWrongCode)
+}
+
+func (p *progress) problem(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Fprintln(p.w, "autobahn:", err)
+}
+
+// summary writes the counts, and says whether all is well.
+func (p *progress) summary() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.live {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+	took := time.Since(p.began).Round(10 * time.Millisecond)
+	fmt.Fprintf(p.w, "%d cases in %s: %s; close %s\n", p.count, took, counts(p.verdicts[false]), counts(p.closes[false]))
+	if len(p.verdicts[true]) > 0 {
+		fmt.Fprintf(p.w, "of our own: %s; close %s\n", counts(p.verdicts[true]), counts(p.closes[true]))
+	}
+	if len(p.worse) > 0 {
+		fmt.Fprintf(p.w, "%d worse than allowed\n", len(p.worse))
+	}
+	return len(p.worse) == 0
+}
+
+func counts(m map[string]int) string {
+	var s []string
+	for _, verdict := range slices.Sorted(maps.Keys(m)) {
+		s = append(s, fmt.Sprintf("%d %s", m[verdict], verdict))
+	}
+	if s == nil {
+		return "none"
+	}
+	return strings.Join(s, ", ")
+}
