@@ -131,9 +131,6 @@ func (r *run) expectEcho(payload []byte, binary bool, limit time.Duration) (even
 			r.result = fmt.Sprintf("The message did not come back within %s.", limit)
 			return e, false
 		}
-		if e.kind == gotPong {
-			continue
-		}
 		r.handle(e)
 		switch {
 		case r.ended || r.closeGot || r.violation != nil:
@@ -142,7 +139,7 @@ func (r *run) expectEcho(payload []byte, binary bool, limit time.Duration) (even
 		case e.kind != gotMessage:
 			continue
 		}
-		r.received = nil // it may be large, and there may be many
+		r.received = nil // there may be many, and large ones
 		switch {
 		case e.binary != binary:
 			r.result = "The message came back with the wrong type."

@@ -6,6 +6,7 @@ package main
 import (
 	"bytes"
 	_ "embed"
+	"encoding/hex"
 	"fmt"
 	"html/template"
 	"maps"
@@ -167,7 +168,13 @@ func frameLine(class string, e []any, key any) logLine {
 	if key != nil {
 		flags = append(flags, fmt.Sprintf("key %s", key))
 	}
-	return logLine{Class: class, What: opcodeName(e[2].(byte)), Flags: strings.Join(flags, ", "), Text: data[1].(string)}
+	line := logLine{Class: class, What: opcodeName(e[2].(byte)), Flags: strings.Join(flags, ", "), Text: data[1].(string)}
+	if payload, err := hex.DecodeString(strings.TrimPrefix(line.Text, "0x")); err == nil && e[2] == opClose {
+		if code, reason, ok := closeCode(payload); ok {
+			line.Text = fmt.Sprintf("%d %s", code, strings.ToValidUTF8(reason, "\ufffd"))
+		}
+	}
+	return line
 }
 
 // frameCounts says how many frames of each kind went each way.

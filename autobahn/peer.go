@@ -68,7 +68,7 @@ func newPeer(nc net.Conn, br *bufio.Reader, server bool, log *wirelog, agreed *d
 	}
 	go func() {
 		defer close(p.done)
-		p.read(&frameReader{p: p, r: br})
+		p.read(br)
 	}()
 	return p
 }
@@ -129,29 +129,49 @@ func (p *peer) send(chop int, sync bool, frames ...frame) error {
 	return p.write(b, chop, sync)
 }
 
-// read turns frames into events until the connection ends.
-func (p *peer) read(r *frameReader) {
+// read turns frames into events until the connection ends. After a violation
+// the messages of the peer count no more, but its pongs and its close do.
+func (p *peer) read(br *bufio.Reader) {
 	var msg message
-	for {
-		h, payload, err := r.frame()
-		var e event
-		if err == nil {
-			p.log.receivedFrame(h, payload)
-			e, err = msg.add(h, payload, p.deflate)
-		}
-		if v := (*violation)(nil); errors.As(err, &v) {
-			p.push(event{kind: gotViolation, err: v})
-			_, err = io.Copy(io.Discard, r.r)
-			err = errors.Join(io.EOF, err)
-		}
+	for broken := false; ; {
+		h, payload, err := readFrame(br)
 		if err != nil {
 			p.push(event{kind: gotEnd, err: err})
 			return
+		}
+		p.log.receivedFrame(h, payload)
+		var e event
+		v := p.check(h)
+		if v == nil && (!broken || h.control()) {
+			e, v = msg.add(h, payload, p.deflate)
+		}
+		if v != nil {
+			broken = true
+			p.push(event{kind: gotViolation, err: v})
 		}
 		if e.kind != "" {
 			p.push(e)
 		}
 	}
+}
+
+// check is what can be said of a frame by its header alone.
+func (p *peer) check(h header) *violation {
+	switch {
+	case h.masked && !p.server:
+		return &violation{1002, "a masked frame from a server"}
+	case !h.masked && p.server:
+		return &violation{1002, "an unmasked frame from a client"}
+	case h.rsv != 0 && (h.rsv != 4 || p.deflate == nil || h.op != opText && h.op != opBinary):
+		return &violation{1002, fmt.Sprintf("reserved bits %03b on opcode %d", h.rsv, h.op)}
+	case h.long:
+		return &violation{1002, "a length that is not in its shortest form"}
+	case h.control() && (!h.fin || h.length > maxControl):
+		return &violation{1002, "a control frame that is fragmented or too long"}
+	case h.op > opBinary && h.op < opClose || h.op > opPong:
+		return &violation{1002, fmt.Sprintf("reserved opcode %d", h.op)}
+	}
+	return nil
 }
 
 // A message is what has come of one in fragments.
@@ -163,12 +183,8 @@ type message struct {
 }
 
 // add takes a frame and returns the event it completes, if any.
-func (m *message) add(h header, payload []byte, d *deflateState) (event, error) {
+func (m *message) add(h header, payload []byte, d *deflateState) (event, *violation) {
 	switch {
-	case h.rsv != 0 && (h.rsv != 4 || d == nil || h.op != opText && h.op != opBinary):
-		return event{}, &violation{1002, fmt.Sprintf("reserved bits %03b on opcode %d", h.rsv, h.op)}
-	case h.short:
-		return event{}, &violation{1002, "a length that is not in its shortest form"}
 	case h.op == opClose:
 		return event{kind: gotClose, payload: payload}, closeProblem(payload)
 	case h.op == opPing:
@@ -211,7 +227,7 @@ func (m *message) add(h header, payload []byte, d *deflateState) (event, error) 
 
 // closeProblem is what is wrong with the form of a close payload. A code that
 // must not be used is not: the verdict on the close says more about that.
-func closeProblem(p []byte) error {
+func closeProblem(p []byte) *violation {
 	if len(p) == 1 {
 		return &violation{1002, "a close frame with a payload of one byte"}
 	}
@@ -228,16 +244,11 @@ func closeCode(p []byte) (code int, reason string, ok bool) {
 	return int(binary.BigEndian.Uint16(p)), string(p[2:]), true
 }
 
-// A frameReader reads frames, with the checks that need only one of them.
-type frameReader struct {
-	p *peer
-	r *bufio.Reader
-}
-
-func (r *frameReader) frame() (h header, payload []byte, err error) {
+// readFrame reads a frame, whatever it is.
+func readFrame(br *bufio.Reader) (h header, payload []byte, err error) {
 	var n int
 	for want := 2; ; {
-		b, err := r.r.Peek(want)
+		b, err := br.Peek(want)
 		if h, n = parseHeader(b); n > 0 {
 			break
 		}
@@ -246,18 +257,11 @@ func (r *frameReader) frame() (h header, payload []byte, err error) {
 		}
 		want++
 	}
-	_, _ = r.r.Discard(n) // it was just peeked
-	switch {
-	case h.masked != r.p.server:
-		return h, nil, &violation{1002, map[bool]string{true: "a masked frame from a server", false: "an unmasked frame from a client"}[h.masked]}
-	case h.control() && (!h.fin || h.length > maxControl):
-		return h, nil, &violation{1002, "a control frame that is fragmented or too long"}
-	case h.op > opBinary && h.op < opClose || h.op > opPong:
-		return h, nil, &violation{1002, fmt.Sprintf("reserved opcode %d", h.op)}
-	case h.length > maxMessage:
-		return h, nil, &violation{1009, "a frame longer than any that was sent"}
+	_, _ = br.Discard(n) // it was just peeked
+	if h.length > maxMessage {
+		return h, nil, errors.New("the peer sent a frame longer than any that was sent to it")
 	}
-	payload, err = readPayload(r.r, int(h.length))
+	payload, err = readPayload(br, int(h.length))
 	if h.masked {
 		xor(payload, h.key[:])
 	}

@@ -231,7 +231,7 @@ func (r *run) handle(e event) {
 		r.ended = true
 	case r.closeGot:
 		// What comes after a close frame does not count.
-	case e.kind == gotMessage || e.kind == gotPong:
+	case e.kind == gotPong, e.kind == gotMessage && r.violation == nil:
 		r.received = append(r.received, e)
 	case e.kind == gotPing && !r.closeSent:
 		r.write(r.peer.send(0, false, frame{op: opPong, payload: e.payload}))
@@ -241,7 +241,6 @@ func (r *run) handle(e event) {
 		r.violation = v
 		r.failedByMe = true
 		r.sendClose(closePayload(v.code, v.what))
-		r.dropAsServer()
 	case e.kind == gotClose:
 		r.handleClose(e.payload)
 	}

@@ -95,7 +95,7 @@ type header struct {
 	masked bool
 	key    [4]byte
 	length uint64
-	short  bool // the length was not in its shortest form
+	long   bool // the length was not in its shortest form
 }
 
 func (h header) control() bool { return h.op >= 8 }
@@ -118,13 +118,13 @@ func parseHeader(b []byte) (h header, n int) {
 			return h, 0
 		}
 		h.length, n = uint64(binary.BigEndian.Uint16(b[2:])), 4
-		h.short = h.length < 126
+		h.long = h.length < 126
 	case 127:
 		if len(b) < 10 {
 			return h, 0
 		}
 		h.length, n = binary.BigEndian.Uint64(b[2:]), 10
-		h.short = h.length < 1<<16
+		h.long = h.length < 1<<16
 	}
 	if h.masked {
 		if len(b) < n+4 {
