@@ -129,25 +129,35 @@ func (r *run) deflateEcho(data *corpus, length, fragment int) {
 		r.behavior, r.result = verdictUnimplemented, "The peer did not agree on permessage-deflate."
 		return
 	}
+	const count = 1000
+	payloads, err := streams.get(data, length, count, r.peer.deflate.out)
+	if err != nil {
+		r.result = "The runner could not compress: " + err.Error()
+		return
+	}
 	var msg []byte
 	at := 0
 	start := time.Now()
-	for range 1000 {
+	for _, p := range payloads {
 		msg, at = data.cut(msg, at, length)
-		if _, ok := r.echoCompressed(msg, data.binary, fragment); !ok {
+		if _, ok := r.echoPayload(p, msg, data.binary, fragment); !ok {
 			return
 		}
 	}
-	r.result = fmt.Sprintf("All 1000 messages came back, each after %d µs on average.", time.Since(start).Microseconds()/1000)
+	r.result = fmt.Sprintf("All %d messages came back, each after %d µs on average.", count, time.Since(start).Microseconds()/count)
 }
 
 // echoCompressed sends a compressed message and expects it back.
-func (r *run) echoCompressed(msg []byte, binary bool, fragment int) (event, bool) {
+func (r *run) echoCompressed(msg []byte) (event, bool) {
 	p, err := r.peer.deflate.out.compress(msg)
 	if err != nil {
 		r.result = "The runner could not compress: " + err.Error()
 		return event{}, false
 	}
+	return r.echoPayload(p, msg, true, 0)
+}
+
+func (r *run) echoPayload(p, msg []byte, binary bool, fragment int) (event, bool) {
 	frames := cut(p, binary, fragment)
 	frames[0].rsv = 4
 	if !r.write(r.peer.send(0, false, frames...)) {

@@ -87,18 +87,17 @@ func failFastCases() []*testCase {
 // the second part.
 func inThreeWrites(parts []string) [3]step {
 	f := textFrame(parts[0] + parts[1] + parts[2])
-	var rest []byte // of the frame, from one step to the next
 	write := func(r *run, n int) bool {
-		part := rest[:n]
-		rest = rest[n:]
+		part := r.rest[:n]
+		r.rest = r.rest[n:]
 		return r.write(r.peer.write(part, 0, true))
 	}
 	return [3]step{
 		func(r *run) bool {
 			var key []byte
-			rest, key = f.appendTo(nil, !r.peer.server)
+			r.rest, key = f.appendTo(nil, !r.peer.server)
 			r.log.sentFrame(f, key, 0, true)
-			return write(r, len(rest)-len(parts[1])-len(parts[2]))
+			return write(r, len(r.rest)-len(parts[1])-len(parts[2]))
 		},
 		func(r *run) bool { return write(r, len(parts[1])) },
 		func(r *run) bool { return write(r, len(parts[2])) },

@@ -67,9 +67,9 @@ func repeats() [][]byte {
 	random := fillerBytes(96 * kib)
 	var messages [][]byte
 	for _, distance := range []int{256, 512, 1 * kib, 2 * kib, 4 * kib, 8 * kib, 16 * kib, 31 * kib} {
-		token := random[:64]
-		between := random[64 : 64+distance]
-		random = random[64+distance:]
+		token := random[:128]
+		between := random[128 : 128+distance]
+		random = random[128+distance:]
 		messages = append(messages, slices.Concat(token, between, token), token, between, token)
 	}
 	return messages
@@ -93,7 +93,7 @@ func (r *run) measureWindow(wish deflateWish) {
 	}
 	var measured reach
 	for i, msg := range repeats() {
-		e, ok := r.echoCompressed(msg, true, 0)
+		e, ok := r.echoCompressed(msg)
 		if !ok {
 			return
 		}

@@ -32,6 +32,7 @@ type run struct {
 	httpRequest  string
 	httpResponse string
 
+	rest         []byte // of a frame that goes out in several steps
 	received     []event
 	ended        bool // the TCP connection is over
 	opened       bool // the handshake succeeded

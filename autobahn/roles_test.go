@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// startJudge runs the server command's server, and returns its address.
+func startJudge(t *testing.T, cases string, dir string) (*server, string) {
+	t.Helper()
+	o, err := parseOptions("server", []string{"-cases", cases, "-pause", "400ms", "-patience", "2s"})
+	require.NoError(t, err)
+	env, err := o.environment()
+	require.NoError(t, err)
+	rs, err := newReports(dir, true)
+	require.NoError(t, err)
+	s := &server{
+		env: env, cases: o.choose(clientOnly), reports: rs, running: map[string]*sync.WaitGroup{},
+		out: newProgress(&bytes.Buffer{}, 0, true), reported: func(string) {},
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = s.serve(ctx, ln) })
+	t.Cleanup(func() { cancel(); serving.Wait() })
+	return s, ln.Addr().String()
+}
+
+// The library's client, through the server's control URLs, with its reports.
+func TestTestee(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, addr := startJudge(t, quick+",X.*,9.1.1,9.7.1,12.1.1", dir)
+	var out bytes.Buffer
+	var mu sync.Mutex
+	o, err := parseOptions("testee", []string{"-url", "ws://" + addr, "-agent", "our own/1.0"})
+	require.NoError(t, err)
+	mu.Lock()
+	require.NoError(t, testeeCommand(context.Background(), o, &out))
+	mu.Unlock()
+	require.True(t, s.out.summary(), s.out.w.(*bytes.Buffer).String())
+
+	text, err := os.ReadFile(filepath.Join(dir, indexName))
+	require.NoError(t, err)
+	var ix map[string]map[string]map[string]any
+	require.NoError(t, json.Unmarshal(text, &ix))
+	require.Equal(t, map[string]any{
+		"behavior": "OK", "behaviorClose": "OK", "duration": ix["our own/1.0"]["1.1.1"]["duration"],
+		"remoteCloseCode": 1000.0, "reportfile": "our_own_1_0_case_1_1_1.json",
+	}, ix["our own/1.0"]["1.1.1"])
+	require.NotContains(t, ix["our own/1.0"], "X.7.1")
+	require.Equal(t, "UNIMPLEMENTED", ix["our own/1.0"]["12.1.1"]["behavior"])
+
+	text, err = os.ReadFile(filepath.Join(dir, "our_own_1_0_case_6_4_3.json"))
+	require.NoError(t, err)
+	var detail map[string]any
+	require.NoError(t, json.Unmarshal(text, &detail))
+	require.Equal(t, "6.4.3", detail["id"])
+	require.Equal(t, []any{[]any{"timeout", "A"}}, detail["received"])
+	require.Equal(t, map[string]any{"OK": []any{[]any{"timeout", "A"}}, "NON-STRICT": []any{[]any{"timeout", "A"}, []any{"timeout", "B"}}}, detail["expected"])
+	require.NotEmpty(t, detail["wirelog"])
+
+	for _, page := range []string{"index.html", "our_own_1_0_case_6_4_3.html", "our_own_1_0_case_X_6_10.html"} {
+		text, err := os.ReadFile(filepath.Join(dir, page))
+		require.NoError(t, err)
+		require.Contains(t, string(text), "our own")
+		require.NotContains(t, string(text), "ZgotmplZ")
+	}
+}
+
+// A client that masks nothing, on raw bytes: every case that waits for an echo
+// must be red.
+func TestServerFailsABadClient(t *testing.T) {
+	t.Parallel()
+	s, addr := startJudge(t, "1.1.*,2.1", "")
+	for n := range s.cases {
+		nc, err := net.Dial("tcp", addr)
+		require.NoError(t, err)
+		_, err = nc.Write([]byte("GET /runCase?agent=bad&case=" + string(rune('1'+n)) + " HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n" +
+			"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\x81\x00"))
+		require.NoError(t, err)
+		nc.SetReadDeadline(time.Now().Add(10 * time.Second))
+		var got bytes.Buffer
+		_, _ = got.ReadFrom(nc)
+		require.True(t, strings.Contains(got.String(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="))
+		nc.Close()
+	}
+	s.wait("bad")
+	require.False(t, s.out.summary())
+	require.Equal(t, map[string]int{"FAILED": len(s.cases)}, s.out.verdicts[false])
+}
+
+// The exit: what is worse than allowed depends on the flags.
+func TestCommandFails(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		server echoServer
+		args   []string
+		worse  bool
+	}{
+		{"all well", echoServer{}, []string{"-strict"}, false},
+		{"not strict", echoServer{lateText: true}, nil, false},
+		{"not strict, strictly", echoServer{lateText: true}, []string{"-strict"}, true},
+		{"failed", echoServer{anyText: true}, nil, true},
+		{"no compression", echoServer{}, []string{"-complete"}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			args := append([]string{"client", "-url", "ws://" + startEcho(t, &test.server), "-out", t.TempDir(), "-cases", "1.1.1,6.4.4,12.1.1", "-pause", "400ms"}, test.args...)
+			err := command(context.Background(), args, &out)
+			if test.worse {
+				require.ErrorIs(t, err, errWorse, out.String())
+			} else {
+				require.NoError(t, err, out.String())
+			}
+			require.Contains(t, out.String(), "3 cases in")
+		})
+	}
+}
