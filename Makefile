@@ -83,9 +83,12 @@ bench-smoke: ## see that the comparison works, without numbers worth a look
 kernels: ## compare the masking and text kernels with other libraries' and with C
 	cd internal/xor/peers && $(GO) run .
 
-.PHONY: autobahn
-autobahn: ## run the conformance suite
-	@echo "autobahn: comes with a later change"
+.PHONY: autobahn autobahn-original
+autobahn: ## run the conformance suite against examples/echo and the client
+	GO="$(GO)" .ci/autobahn
+
+autobahn-original: ## run the original conformance suite (needs a Docker engine)
+	GO="$(GO)" autobahn/original/run
 
 .PHONY: interop
 interop: ## talk to other implementations

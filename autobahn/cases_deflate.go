@@ -122,6 +122,31 @@ func acceptFor(wishes []deflateWish) func([]deflateParams) *deflateParams {
 	}
 }
 
+// measured is how many of the messages are measured against the window that
+// was agreed on, if it is not the largest. That is slow, and these are enough.
+const measured = 20
+
+// keepsWindow measures an answer.
+func (r *run) keepsWindow(e event) bool {
+	in := r.peer.deflate.in
+	if in.bits == maxWindow || e.raw == nil {
+		return true
+	}
+	if in.fresh {
+		r.reach.history = nil
+	}
+	if _, err := r.reach.measure(e.raw); err != nil {
+		r.behavior, r.result = verdictFailed, "The runner could not measure an answer: "+err.Error()+"."
+		return false
+	}
+	if r.reach.longest > 1<<in.bits {
+		r.behavior = verdictFailed
+		r.result = fmt.Sprintf("The peer reached back %d bytes, in a window of %d.", r.reach.longest, 1<<in.bits)
+		return false
+	}
+	return true
+}
+
 // deflateEcho is the whole of a case.
 func (r *run) deflateEcho(data *corpus, length, fragment int) {
 	defer r.sendClose(closePayload(1000, ""))
@@ -138,9 +163,10 @@ func (r *run) deflateEcho(data *corpus, length, fragment int) {
 	var msg []byte
 	at := 0
 	start := time.Now()
-	for _, p := range payloads {
+	for i, p := range payloads {
 		msg, at = data.cut(msg, at, length)
-		if _, ok := r.echoPayload(p, msg, data.binary, fragment); !ok {
+		e, ok := r.echoPayload(p, msg, data.binary, fragment)
+		if !ok || i < measured && !r.keepsWindow(e) {
 			return
 		}
 	}

@@ -40,7 +40,7 @@ type echoServer struct {
 	protocolCode, textCode, replyCode                                 int
 
 	// Compression.
-	deflate, cutDeflate, anyWindow, anyTakeover, sloppyRSV bool
+	deflate, cutDeflate, anyWindow, anyTakeover, sloppyRSV, deafToOffer bool
 }
 
 var errEnd = errors.New("over")
@@ -143,6 +143,9 @@ func (c *echoConn) negotiate(offers string) string {
 	}
 	c.agreed, c.window = true, 15
 	answer := "Sec-WebSocket-Extensions: permessage-deflate"
+	if c.s.deafToOffer {
+		return answer + "\r\n"
+	}
 	if strings.Contains(offer, "server_no_context_takeover") {
 		c.fresh = true
 		answer += "; server_no_context_takeover"

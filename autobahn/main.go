@@ -23,11 +23,12 @@ import (
 	"time"
 )
 
-const usage = `usage: autobahn client|server|testee|cases [flags]
+const usage = `usage: autobahn client|server|testee|check|cases [flags]
 
   client   connects to a server and judges it
   server   waits for clients and judges them
   testee   is such a client, made with this library
+  check    judges the index.json files of earlier runs, of the original too
   cases    lists the cases
 
 autobahn COMMAND -help lists the flags.
@@ -56,7 +57,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		name, args = args[0], args[1:]
 	}
 	commands := map[string]func(context.Context, *options, io.Writer) error{
-		"client": clientCommand, "server": serverCommand, "testee": testeeCommand, "cases": casesCommand,
+		"client": clientCommand, "server": serverCommand, "testee": testeeCommand, "check": checkCommand, "cases": casesCommand,
 	}
 	run, known := commands[name]
 	if !known {
@@ -73,7 +74,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 // options are the flags of all commands; each takes some of them.
 type options struct {
 	url, addr, out, agent string
-	cases, exclude        []string
+	cases, exclude, files []string
 	extra, strict         bool
 	complete, insecure    bool
 	once                  string
@@ -96,21 +97,26 @@ func parseOptions(name string, args []string) (*options, error) {
 		f.StringVar(&o.addr, "addr", "127.0.0.1:9002", "the `address` to listen on")
 		f.StringVar(&o.once, "once", "", "end when this `agent` has asked for its reports, with an exit status")
 	}
-	if name != "testee" {
+	if name != "testee" && name != "check" {
 		f.Func("cases", "which cases: `patterns` such as 1.*,6.4.* (default *, all that are published)", list(&o.cases))
 		f.Func("exclude", "which cases not: `patterns`", list(&o.exclude))
 		f.BoolVar(&o.extra, "extra", false, "also run the cases that are not in the published suite (X.*)")
 	}
-	if name == "client" || name == "server" {
-		f.StringVar(&o.out, "out", "reports", "the `folder` for reports; none if empty")
+	if name == "client" || name == "server" || name == "check" {
 		f.BoolVar(&o.strict, "strict", false, "fail on NON-STRICT, and on every close that is not OK")
 		f.BoolVar(&o.complete, "complete", false, "fail on UNIMPLEMENTED")
+	}
+	if name == "client" || name == "server" {
+		f.StringVar(&o.out, "out", "reports", "the `folder` for reports; none if empty")
 		f.DurationVar(&o.pause, "pause", time.Second, "how long the pauses within cases are")
 		f.BoolVar(&o.insecure, "insecure", false, "do not check the certificate of a wss server")
 	}
-	f.DurationVar(&o.patience, "patience", 5*time.Second, "how long to wait for a peer that should do something")
+	if name != "check" && name != "cases" {
+		f.DurationVar(&o.patience, "patience", 5*time.Second, "how long to wait for a peer that should do something")
+	}
 	err := f.Parse(args)
-	if err == nil && f.NArg() > 0 {
+	o.files = f.Args()
+	if err == nil && f.NArg() > 0 && name != "check" {
 		err = fmt.Errorf("what is %q?", f.Arg(0))
 	}
 	return o, err
@@ -198,6 +204,7 @@ func serverCommand(ctx context.Context, o *options, out io.Writer) error {
 	defer cancel()
 	s := &server{env: env, cases: o.choose(clientOnly), reports: reports, running: map[string]*sync.WaitGroup{}}
 	s.out = o.progress(out, len(s.cases))
+	s.out.all = o.once != ""
 	s.reported = func(agent string) {
 		if o.once != "" && agent == o.once {
 			cancel()

@@ -33,6 +33,7 @@ type run struct {
 	httpResponse string
 
 	rest         []byte // of a frame that goes out in several steps
+	reach        reach  // of the peer, where it is measured
 	received     []event
 	ended        bool // the TCP connection is over
 	opened       bool // the handshake succeeded

@@ -49,7 +49,7 @@ func (s *server) serve(ctx context.Context, ln net.Listener) error {
 		nc, err := ln.Accept()
 		if err != nil {
 			if ctx.Err() != nil {
-				return nil //nolint:nilerr // it was asked to end
+				return nil // it was asked to end
 			}
 			return err
 		}

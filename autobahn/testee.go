@@ -71,7 +71,7 @@ func (t *testee) runCase(ctx context.Context, n int) {
 	if err != nil {
 		return
 	}
-	defer c.CloseNow()
+	defer func() { _ = c.CloseNow() }()
 	for m, err := range c.Messages(ctx) {
 		if err != nil || c.Write(ctx, m.Type, m.Data) != nil {
 			return
@@ -88,7 +88,7 @@ func (t *testee) ask(ctx context.Context, path string, answer any) error {
 	if err != nil {
 		return err
 	}
-	defer c.CloseNow()
+	defer func() { _ = c.CloseNow() }()
 	if answer == nil {
 		<-c.CloseRead(ctx).Done()
 		return ctx.Err()
