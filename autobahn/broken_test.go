@@ -18,16 +18,16 @@ const (
 	quick    = "1.*,2.*,3.*,4.*,5.*,6.*,7.*,10.*,X.2.*,X.3.*,X.4.*,X.5.*,X.6.*,X.7.*"
 	large    = "9.1.1,9.2.2,9.3.4,9.4.5,9.5.6,9.7.2,9.8.3"
 	unhasty  = "5.19,5.20,6.4.*" // the cases with pauses
-	squeezed = "X.1.*,12.1.1,12.2.2,13.2.3,13.3.4,13.7.1"
+	squeezed = "X.1.*,12.1.1,13.2.3,13.3.4,13.7.1"
 )
 
 // judgeServer runs cases against a server and groups the ids by verdicts,
 // "behavior/close"; what is good is left out.
-func judgeServer(t *testing.T, addr, cases, exclude string, pause time.Duration) map[string][]string {
+func judgeServer(t *testing.T, addr, cases, exclude string, patience time.Duration) map[string][]string {
 	t.Helper()
 	u, err := url.Parse("ws://" + addr)
 	require.NoError(t, err)
-	env := &environment{pause: pause, patience: time.Second}
+	env := &environment{pause: 400 * time.Millisecond, patience: patience}
 	env.target = target{url: u, patience: 10 * time.Second}
 	groups := map[string][]string{}
 	var mu sync.Mutex
@@ -96,6 +96,7 @@ var brokenServers = []struct {
 	cases  string // beside the quick ones
 	only   string // instead of the quick ones
 	slow   bool   // also the cases with pauses
+	hangs  bool   // the server leaves the runner waiting
 	want   map[string]string
 }{
 	{name: "no mistake", slow: true, cases: large},
@@ -154,7 +155,7 @@ var brokenServers = []struct {
 		want: map[string]string{"FAILED/OK": "2.4 2.6"},
 	},
 	{
-		name: "pings not answered", server: echoServer{noPong: true}, slow: true,
+		name: "pings not answered", server: echoServer{noPong: true}, hangs: true, slow: true,
 		want: map[string]string{
 			"FAILED/OK":         "5.6 5.7 5.8 5.19 5.20",
 			"FAILED/WRONG CODE": "2.1 2.2 2.3 2.4 2.6 2.9 2.10 2.11",
@@ -240,7 +241,7 @@ var brokenServers = []struct {
 	},
 	{
 		name: "long lengths taken", server: echoServer{longLengths: true},
-		want: map[string]string{"NON-STRICT/FAILED": "X.3.1 X.3.2 X.3.3 X.3.4"},
+		want: map[string]string{"NON-STRICT/OK": "X.3.1 X.3.2 X.3.3 X.3.4"},
 	},
 	{
 		name: "frames of 64 KiB at most", server: echoServer{limit: 64 << 10}, cases: large,
@@ -249,7 +250,7 @@ var brokenServers = []struct {
 		},
 	},
 	{
-		name: "close not answered", server: echoServer{noCloseReply: true}, only: "1.1.1,2.*,7.1.*,7.3.*,7.5.1",
+		name: "close not answered", server: echoServer{noCloseReply: true}, hangs: true, only: "1.1.1,2.*,7.1.*,7.3.*,7.5.1",
 		want: map[string]string{
 			"OK/UNCLEAN":          "@clean",
 			"OK/FAILED BY CLIENT": mayDrop + " / 7.3.6",
@@ -262,14 +263,14 @@ var brokenServers = []struct {
 		},
 	},
 	{
-		name: "TCP not ended", server: echoServer{keepTCP: true}, only: "1.1.1,2.*,3.*,7.3.*",
+		name: "TCP not ended", server: echoServer{keepTCP: true}, hangs: true, only: "1.1.1,2.*,3.*,7.3.*",
 		want: map[string]string{
 			"OK/UNCLEAN":          "@clean",
 			"OK/FAILED BY CLIENT": mayDrop + " " + atOnce + " " + afterEcho,
 		},
 	},
 	{
-		name: "data after the close", server: echoServer{talkAfterClose: true},
+		name: "data after the close", server: echoServer{talkAfterClose: true}, only: "1.1.1,7.1.*",
 		want: map[string]string{
 			"FAILED/OK": "7.1.3 7.1.4 7.1.5",
 		},
@@ -327,7 +328,7 @@ var brokenServers = []struct {
 		},
 	},
 	{
-		name: "RSV1 taken on any frame", server: echoServer{deflate: true, sloppyRSV: true}, cases: squeezed,
+		name: "RSV1 taken on any frame", server: echoServer{deflate: true, sloppyRSV: true}, hangs: true, cases: squeezed,
 		want: map[string]string{
 			"FAILED/FAILED": "X.1.10",
 		},
@@ -346,6 +347,10 @@ func TestBrokenServers(t *testing.T) {
 			if b.only != "" {
 				cases = b.only
 			}
+			patience := 10 * time.Second
+			if b.hangs {
+				patience = time.Second
+			}
 			if b.slow {
 				exclude = "none"
 			}
@@ -353,7 +358,7 @@ func TestBrokenServers(t *testing.T) {
 			for verdict, patterns := range b.want {
 				want[verdict] = expand(patterns, cases, exclude)
 			}
-			got := judgeServer(t, startEcho(t, &b.server), cases, exclude, 400*time.Millisecond)
+			got := judgeServer(t, startEcho(t, &b.server), cases, exclude, patience)
 			t.Logf("%v", got)
 			verdicts := map[string]bool{}
 			for v := range maps.Keys(got) {

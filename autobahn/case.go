@@ -62,6 +62,7 @@ type testCase struct {
 type outcome struct {
 	verdict string
 	events  []event
+	close   *closeWish // instead of the case's, if not nil
 }
 
 // A closeWish says how the connection should end.
@@ -85,8 +86,8 @@ func timeoutEvent(tag string) event {
 	return event{kind: timedOut, payload: []byte(tag)}
 }
 
-func ok(events ...event) outcome        { return outcome{verdictOK, events} }
-func nonStrict(events ...event) outcome { return outcome{verdictNonStrict, events} }
+func ok(events ...event) outcome        { return outcome{verdict: verdictOK, events: events} }
+func nonStrict(events ...event) outcome { return outcome{verdict: verdictNonStrict, events: events} }
 
 // The three ways that cases end.
 func cleanClose() closeWish {

@@ -56,17 +56,20 @@ func windowCase(asks string, wish deflateWish) *testCase {
 	return &testCase{
 		does:  fmt.Sprintf("Opens with permessage-deflate, %s, sends messages that repeat what came long before, and measures how far back the answers reach.", asks),
 		wants: "Sends them back, reaching no farther than agreed.", quiet: true,
-		close: cleanClose(), offers: offersFor(wishes), accept: acceptFor(wishes),
+		limit: largeLimit, close: cleanClose(), offers: offersFor(wishes), accept: acceptFor(wishes),
 		drive: func(r *run) { r.measureWindow(wish) },
 	}
 }
 
 // repeats are messages in which bytes that cannot be compressed come again at
-// every distance up to 32 KiB, within a message and from one to another.
-func repeats() [][]byte {
+// every distance up to four windows, within a message and from one to another.
+func repeats(window int) [][]byte {
 	random := fillerBytes(96 * kib)
 	var messages [][]byte
 	for _, distance := range []int{256, 512, 1 * kib, 2 * kib, 4 * kib, 8 * kib, 16 * kib, 31 * kib} {
+		if distance > 4*window {
+			break
+		}
 		token := random[:128]
 		between := random[128 : 128+distance]
 		random = random[128+distance:]
@@ -92,7 +95,7 @@ func (r *run) measureWindow(wish deflateWish) {
 		return
 	}
 	var measured reach
-	for i, msg := range repeats() {
+	for i, msg := range repeats(1 << orMax(bits)) {
 		e, ok := r.echoCompressed(msg)
 		if !ok {
 			return

@@ -396,11 +396,9 @@ func (c *echoConn) closeFrame(p []byte) error {
 		p = binary.BigEndian.AppendUint16(nil, uint16(c.s.replyCode))
 	}
 	if c.s.talkAfterClose {
-		for c.br.Buffered() > 0 {
-			c.closing = true
-			if err := c.frame(); err != nil {
-				break
-			}
+		c.closing = true
+		c.nc.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+		for c.frame() == nil {
 		}
 	}
 	c.write(8, p, 0)

@@ -28,6 +28,7 @@ func (r *run) judge() {
 		r.resultClose = "There was no WebSocket connection to close."
 		return
 	}
+	r.wish = r.c.close
 	if r.c.drive == nil {
 		r.judgeEvents()
 	}
@@ -51,6 +52,9 @@ func (r *run) judgeEvents() {
 	for _, o := range r.c.outcomes {
 		if sameEvents(r.received, o.events) {
 			r.behavior = o.verdict
+			if o.close != nil {
+				r.wish = *o.close
+			}
 			r.result = "The peer did what it should."
 			if o.verdict == verdictNonStrict {
 				r.result = "The peer did what is allowed, though not what is best."
@@ -64,7 +68,7 @@ func (r *run) judgeEvents() {
 }
 
 func (r *run) judgeClose() {
-	wish := r.c.close
+	wish := r.wish
 	if r.behavior == verdictUnimplemented {
 		wish = cleanClose() // the runner goes when it has nothing to try
 	}

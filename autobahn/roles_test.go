@@ -16,9 +16,9 @@ import (
 )
 
 // startJudge runs the server command's server, and returns its address.
-func startJudge(t *testing.T, cases string, dir string) (*server, string) {
+func startJudge(t *testing.T, cases, dir, patience string) (*server, string) {
 	t.Helper()
-	o, err := parseOptions("server", []string{"-cases", cases, "-pause", "400ms", "-patience", "2s"})
+	o, err := parseOptions("server", []string{"-cases", cases, "-pause", "400ms", "-patience", patience})
 	require.NoError(t, err)
 	env, err := o.environment()
 	require.NoError(t, err)
@@ -41,7 +41,7 @@ func startJudge(t *testing.T, cases string, dir string) (*server, string) {
 func TestTestee(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s, addr := startJudge(t, quick+",X.*,9.1.1,9.7.1,12.1.1", dir)
+	s, addr := startJudge(t, quick+",X.*,9.1.1,9.7.1,12.1.1", dir, "10s")
 	var out bytes.Buffer
 	var mu sync.Mutex
 	o, err := parseOptions("testee", []string{"-url", "ws://" + addr, "-agent", "our own/1.0"})
@@ -83,7 +83,7 @@ func TestTestee(t *testing.T) {
 // must be red.
 func TestServerFailsABadClient(t *testing.T) {
 	t.Parallel()
-	s, addr := startJudge(t, "1.1.1,1.1.2,2.1", "")
+	s, addr := startJudge(t, "1.1.1,1.1.2,2.1", "", "1s")
 	for n := range s.cases {
 		nc, err := net.Dial("tcp", addr)
 		require.NoError(t, err)

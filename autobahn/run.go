@@ -50,8 +50,9 @@ type run struct {
 	localCode, remoteCode     *int
 	localReason, remoteReason string
 
-	violation error // a rule that the peer broke
-	judged    bool  // a case of its own kind has given its verdict
+	violation error     // a rule that the peer broke
+	judged    bool      // a case of its own kind has given its verdict
+	wish      closeWish // how the connection should have ended
 	verdict
 }
 
@@ -314,9 +315,15 @@ func (r *run) finishWhenDone() {
 		r.sendClose(closePayload(code, ""))
 		return
 	}
-	done := len(r.received) == len(r.c.outcomes[0].events)
-	if done && r.c.close.byRunner && !r.c.keepOpen {
-		r.sendClose(closePayload(r.c.close.codes[0], ""))
+	for i, o := range r.c.outcomes {
+		wish := r.c.close
+		if o.close != nil {
+			wish = *o.close
+		}
+		if wish.byRunner && !r.c.keepOpen && (i == 0 || o.close != nil) && sameEvents(r.received, o.events) {
+			r.sendClose(closePayload(wish.codes[0], ""))
+			return
+		}
 	}
 }
 
