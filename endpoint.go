@@ -260,11 +260,20 @@ func (in *inbound) part(ev event) parting {
 // pending reports whether b begins with what looks like a whole further frame.
 // It is a hint only.
 func (in *inbound) pending(b []byte) bool {
-	if in.rx.busy || in.rx.cut > 0 {
+	if in.rx.busy || in.rx.cut > 0 || len(b) < 2 {
 		return false
 	}
-	h, n, err := parseHeader(b)
-	return err == nil && n > 0 && int64(len(b)-n) >= h.PayloadLength
+	length, n := int(b[1]&0x7f), 2
+	switch {
+	case length == 126 && len(b) >= 4:
+		length, n = int(b[2])<<8|int(b[3]), 4
+	case length > 125:
+		return false // as good as never whole
+	}
+	if b[1]&0x80 != 0 {
+		n += 4
+	}
+	return len(b) >= n+length
 }
 
 // The outbound half builds the frames of this side. After the close frame it

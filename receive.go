@@ -2,7 +2,11 @@
 
 package websocket
 
-import "github.com/seed86893212/websocket/internal/xor"
+import (
+	"encoding/binary"
+
+	"github.com/seed86893212/websocket/internal/xor"
+)
 
 // A receiver takes the peer's bytes apart into frames, wherever they were cut,
 // and refuses each frame that breaks a rule from its header alone. It keeps no
@@ -27,6 +31,9 @@ func (r *receiver) header(b []byte) (int, *CloseError) {
 	if r.cut > 0 {
 		return r.cutHeader(b)
 	}
+	if n := r.shortHeader(b); n > 0 {
+		return n, nil
+	}
 	h, n, err := parseHeader(b)
 	if err != nil {
 		return 0, err
@@ -36,6 +43,29 @@ func (r *receiver) header(b []byte) (int, *CloseError) {
 		return len(b), nil
 	}
 	return n, r.begin(&h)
+}
+
+// shortHeader is header for the one that nearly every frame has: whole here, of a
+// message of one frame and fewer than 64 KiB, and as it should be. It returns 0
+// and does nothing for any other.
+func (r *receiver) shortHeader(b []byte) int {
+	if len(b) < 8 || r.open || b[0] != 0x80|byte(OpText) && b[0] != 0x80|byte(OpBinary) {
+		return 0
+	}
+	length, n := int64(b[1]&0x7f), 2
+	if length == 126 {
+		length, n = int64(b[2])<<8|int64(b[3]), 4
+	}
+	if length < 126 != (n == 2) || b[1]&0x7f == 127 || b[1]&0x80 != 0 != (r.role == RoleServer) {
+		return 0
+	}
+	if r.role == RoleServer {
+		r.key = binary.LittleEndian.Uint32(b[n:])
+		n += 4
+	}
+	r.busy, r.final, r.rsv1 = true, true, false
+	r.op, r.left = Opcode(b[0]&0x0f), length
+	return n
 }
 
 // cutHeader goes on with a header whose front came earlier.
