@@ -266,11 +266,17 @@ func (c *Conn) Write(ctx context.Context, t MessageType, p []byte) error {
 	if err := c.l.set.sendable(ctx, t, p); err != nil {
 		return err
 	}
-	accepted, err := c.l.write(ctx, Opcode(t), true, p, false)
-	if accepted {
+	_, err := c.write(ctx, t, p)
+	return err
+}
+
+// write sends a message that has been checked. With an error, accepted tells
+// whether its rest will be sent all the same.
+func (c *Conn) write(ctx context.Context, t MessageType, p []byte) (accepted bool, err error) {
+	if accepted, err = c.l.write(ctx, Opcode(t), true, p, false); accepted {
 		c.l.set.sent(t, len(p))
 	}
-	return err
+	return accepted, err
 }
 
 // WriteText is Write for a text message in a string.
@@ -280,13 +286,7 @@ func (c *Conn) WriteText(ctx context.Context, s string) error {
 
 // WritePrepared is Write for a prepared message.
 func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
-	if ctx == nil {
-		return errNilContext
-	}
-	accepted, err := c.l.write(ctx, Opcode(m.typ), true, m.payload(), false)
-	if accepted {
-		c.l.set.sent(m.typ, len(m.payload()))
-	}
+	_, err := c.write(ctx, m.typ, m.payload())
 	return err
 }
 

@@ -26,7 +26,8 @@ import (
 // handshake through; close the result and not c, for which nobody would read
 // the peer's answer. Deadlines work as
 // net.Conn says and leave the connection usable: their errors match
-// os.ErrDeadlineExceeded. The result is safe for concurrent use as a net.Conn
+// os.ErrDeadlineExceeded. A Write that has begun to leave by then returns len(p)
+// beside that error, because the rest will follow. The result is safe for concurrent use as a net.Conn
 // is.
 func NetConn(ctx context.Context, c *Conn, t MessageType) net.Conn {
 	n := &netConn{c: c, t: t}
@@ -43,6 +44,7 @@ type netConn struct {
 	stop func() bool
 
 	readMu sync.Mutex
+	begun  bool   // a message has begun since NetConn was called
 	rest   []byte // lies in the connection's buffers
 	err    error  // sticks
 
@@ -87,7 +89,9 @@ func (n *netConn) next() error {
 		return n.err
 	case ev.kind == eventStart && ev.typ != n.t:
 		_ = n.c.l.close(StatusUnsupportedData, fmt.Sprintf("%s messages are not expected", ev.typ))
-	case ev.kind == eventChunk:
+	case ev.kind == eventStart:
+		n.begun = true
+	case ev.kind == eventChunk && n.begun: // not the rest of a MessageReader's message
 		n.rest = ev.data
 	}
 	return nil
@@ -95,14 +99,17 @@ func (n *netConn) next() error {
 
 func (n *netConn) Write(p []byte) (int, error) {
 	ctx := n.write.context()
-	err := n.c.Write(ctx, n.t, p)
+	if err := n.c.l.set.sendable(ctx, n.t, p); err != nil {
+		return 0, err
+	}
+	accepted, err := n.c.write(ctx, n.t, p)
 	if err != nil && err == ctx.Err() {
 		err = os.ErrDeadlineExceeded
 	}
-	if err != nil {
+	if !accepted {
 		return 0, err
 	}
-	return len(p), nil
+	return len(p), err
 }
 
 // Close sees the closing handshake through itself if nobody is reading.

@@ -77,6 +77,22 @@ func TestNetConnReads(t *testing.T) {
 	})
 }
 
+// What a MessageReader has left unread of its message is discarded.
+func TestNetConnAfterReader(t *testing.T) {
+	overTransports(t, func(t *testing.T, pair pairFunc) {
+		c, peer := connectScripted(t, pair, RoleServer)
+		peer.sends(peer.frame(OpText, false, "old "), peer.frame(OpContinuation, true, "rest"), peer.text("new"))
+		_, r, err := c.Reader(bg)
+		require.NoError(t, err)
+		_, err = r.Read(make([]byte, 1))
+		require.NoError(t, err)
+		p := make([]byte, 10)
+		n, err := NetConn(bg, c, MessageText).Read(p)
+		require.NoError(t, err)
+		assert.Equal(t, "new", string(p[:n]))
+	})
+}
+
 func TestNetConnOtherType(t *testing.T) {
 	c, peer := connectScripted(t, tcpPair, RoleServer)
 	nc := NetConn(bg, c, MessageText)
@@ -117,6 +133,31 @@ func TestNetConnDeadlines(t *testing.T) {
 		assert.Equal(t, "x", string(buf[:n]))
 		go nc.Write([]byte("y"))
 		assert.Equal(t, "y", peer.expect(OpBinary))
+	})
+}
+
+// A Write that ran into its deadline says how much of it the peer will get.
+func TestNetConnWriteInTheMiddle(t *testing.T) {
+	overTransports(t, func(t *testing.T, pair pairFunc) {
+		c, peer := connectScripted(t, pair, RoleServer)
+		nc := NetConn(bg, c, MessageBinary)
+		p := make([]byte, 16<<20) // more than any kernel takes
+		type result struct {
+			n   int
+			err error
+		}
+		wrote := async(func() result { n, err := nc.Write(p); return result{n, err} })
+		_, err := peer.br.Peek(1)
+		require.NoError(t, err)
+		require.NoError(t, nc.SetWriteDeadline(longAgo))
+		assert.Equal(t, result{len(p), os.ErrDeadlineExceeded}, within(t, time.Minute, wrote))
+		n, err := nc.Write(p)
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		assert.Zero(t, n)
+		require.NoError(t, nc.SetWriteDeadline(time.Time{}))
+		go nc.Write([]byte("next"))
+		assert.Len(t, peer.expect(OpBinary), len(p))
+		assert.Equal(t, "next", peer.expect(OpBinary))
 	})
 }
 
