@@ -333,6 +333,26 @@ func TestCloseTwiceAtOnce(t *testing.T) {
 	})
 }
 
+// A client waits for the server to close the transport (RFC 6455, section
+// 7.1.1), but no longer than the context of its read and CloseTimeout allow.
+func TestServerLeavesTransportOpen(t *testing.T) {
+	for _, patience := range []time.Duration{time.Second, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			c, peer := connectScripted(t, pipePair, RoleClient)
+			peer.sends(peer.closeFrame(StatusGoingAway, ""))
+			go io.Copy(io.Discard, peer.Conn)
+			ctx, cancel := context.WithTimeout(bg, patience)
+			defer cancel()
+			begun := time.Now()
+			_, _, err := c.Read(ctx)
+			assert.Equal(t, StatusGoingAway, CloseStatus(err))
+			assert.Equal(t, min(patience, DefaultCloseTimeout), time.Since(begun))
+			<-c.Done()
+			peer.Close()
+		})
+	}
+}
+
 // A Close that CloseNow interrupts does not claim that the peer has answered.
 func TestCloseNowInterruptsClose(t *testing.T) {
 	overTransports(t, func(t *testing.T, pair pairFunc) {

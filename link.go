@@ -57,16 +57,16 @@ func (l *link) init(t transport, side Role, set settings, buffered []byte) {
 func (l *link) next(ctx context.Context, stream bool) (event, error) {
 	ev, err := l.step(ctx, stream, false)
 	if err == nil {
-		err = l.ends(ev)
+		err = l.ends(ctx, ev)
 	}
 	return ev, err
 }
 
 // ends ends the connection if ev says so, and returns the error then.
-func (l *link) ends(ev event) error {
+func (l *link) ends(ctx context.Context, ev event) error {
 	switch ev.kind {
 	case eventClose, eventFail:
-		return l.part(l.rd.in.part(ev))
+		return l.part(ctx, l.rd.in.part(ev))
 	case eventLost:
 		return l.lost(l.readErr)
 	}
@@ -338,21 +338,22 @@ func (l *link) closeTransport(inOrder bool) {
 }
 
 // part ends the connection after the peer's close frame or a failure: the peer
-// is told, if that is still possible.
-func (l *link) part(p parting) error {
+// is told, if that is still possible. When both close frames have been sent, no
+// more is waited for than the caller's ctx allows.
+func (l *link) part(ctx context.Context, p parting) error {
 	l.mu.Lock()
 	l.closing(false)
 	p.cause.Remote = p.cause.Remote && !l.began
 	l.blame(p.cause)
 	l.mu.Unlock()
 	l.wr.close(p.code, p.reason)
-	ctx, cancel := l.closeContext()
+	bounded, cancel := l.closeContext()
 	defer cancel()
 	var sent bool
 	if p.half {
-		sent = l.tell(ctx, cancel)
-	} else if sent = l.wr.flush(ctx) == nil; sent && p.linger {
-		l.linger(ctx)
+		sent = l.tell(bounded, cancel)
+	} else if sent = l.wr.flush(bounded) == nil; sent && p.linger {
+		l.linger(ctx) // and the alarm bounds it
 	}
 	l.end(p.cause, sent)
 	return l.atEnd()

@@ -34,7 +34,7 @@ func runLoop(ctx context.Context, l *link, handle func(ev event) (more bool)) er
 		case lp.err != nil:
 			return lp.err
 		default:
-			return l.ends(lp.ev)
+			return l.ends(ctx, lp.ev)
 		}
 	}
 }
