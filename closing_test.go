@@ -364,6 +364,18 @@ func TestCloseNowInterruptsClose(t *testing.T) {
 	})
 }
 
+// While somebody else ends the connection, a Close waits and does not spin.
+func TestCloseWaitsForTheEnd(t *testing.T) {
+	c, peer := connectScripted(t, tcpPair, RoleServer, ConnConfig{Heartbeat: -1, Trace: &Trace{
+		Closed: func(error) { time.Sleep(20 * time.Millisecond) },
+	}})
+	closed := async(func() error { return c.Close(StatusNormalClosure, "") })
+	peer.expectClose(StatusNormalClosure)
+	require.NoError(t, c.CloseNow())
+	require.ErrorIs(t, within(t, time.Minute, closed), net.ErrClosed)
+	assert.Less(t, c.l.serial, uint32(10), "how often it took the reading side")
+}
+
 // CHECKLIST 14: Close in a loop's body returns at once; the loop goes on to the
 // end without handing out anything more, or breaking sees the handshake through.
 func TestCloseInsideMessages(t *testing.T) {

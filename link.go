@@ -457,16 +457,16 @@ func (l *link) finish() (later bool) {
 		default:
 		}
 		taken, busy, freed := l.rd.role.closer()
-		if busy {
+		switch {
+		case busy:
 			return true
-		}
-		if taken {
+		case taken:
 			l.receiveEnd()
 			l.give()
-			continue
 		}
 		select {
 		case <-l.ended:
+			return false
 		case <-freed:
 		}
 	}
