@@ -116,9 +116,10 @@
 //
 // A connection that is not needed any more must be closed. [Conn.Close] sends
 // what is still queued and a close frame, waits for the peer's answer at most
-// CloseTimeout, and leaves nothing behind. Where the reading side has been taken
-// over, Close begins all that and returns. [Conn.CloseNow] ends the connection at
-// once. [Conn.Done] is closed when it is over, and [Conn.Err] tells why.
+// CloseTimeout, and leaves nothing behind. Where callbacks or a NetConn have the
+// reading side, Close begins all that and returns. [Conn.CloseNow] ends the
+// connection at once. [Conn.Done] is closed when it is over, and [Conn.Err] tells
+// why.
 //
 // # Errors
 //
