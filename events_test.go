@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"runtime"
 	"testing"
@@ -202,4 +203,16 @@ func TestCloseRead(t *testing.T) {
 		require.NoError(t, within(t, time.Minute, closed))
 		<-c.Done()
 	})
+}
+
+// On a connection that is being closed, a driver is told so.
+func TestServeWhileClosing(t *testing.T) {
+	c, peer := connectScripted(t, pipePair, RoleServer)
+	go io.Copy(io.Discard, peer.Conn)
+	closed := make(chan error, 1)
+	go func() { closed <- c.Close(StatusNormalClosure, "") }()
+	waitUntil(t, c.reading)
+	assert.ErrorIs(t, (&Events{}).Serve(bg, c), net.ErrClosed)
+	require.NoError(t, c.CloseNow())
+	require.Error(t, <-closed)
 }

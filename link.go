@@ -206,9 +206,13 @@ func (l *link) take(ctx context.Context) error {
 	if ctx == nil {
 		return errNilContext
 	}
-	err := l.rd.role.take()
+	return l.notFree(l.rd.role.take())
+}
+
+// notFree is err, from the role, unless the connection is being closed.
+func (l *link) notFree(err error) error {
 	if err == ErrConcurrentRead && !l.isOpen() {
-		return l.afterEnd() // it is being closed
+		return l.afterEnd()
 	}
 	return err
 }
@@ -217,7 +221,7 @@ func (l *link) take(ctx context.Context) error {
 // send queue has drained.
 func (l *link) drive(drains bool) error {
 	if err := l.rd.role.drive(false); err != nil {
-		return err
+		return l.notFree(err)
 	}
 	l.rd.in.grow = bufpool.Grow
 	l.mu.Lock()
