@@ -14,7 +14,6 @@ import (
 type receiver struct {
 	role  Role // of this side
 	final bool // the current frame's FIN
-	rsv1  bool // the current frame's RSV1
 	op    Opcode
 	busy  bool   // between a frame's header and its end
 	open  bool   // between a message's first frame and its last
@@ -63,7 +62,7 @@ func (r *receiver) shortHeader(b []byte) int {
 		r.key = binary.LittleEndian.Uint32(b[n:])
 		n += 4
 	}
-	r.busy, r.final, r.rsv1 = true, true, false
+	r.busy, r.final = true, true
 	r.op, r.left = Opcode(b[0]&0x0f), length
 	return n
 }
@@ -114,7 +113,7 @@ func (r *receiver) begin(h *FrameHeader) *CloseError {
 		r.open = !h.Final
 	}
 	r.busy = true
-	r.op, r.final, r.rsv1 = h.Opcode, h.Final, h.RSV1
+	r.op, r.final = h.Opcode, h.Final
 	r.left = h.PayloadLength
 	r.key = maskingKey(h.MaskingKey)
 	return nil
