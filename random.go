@@ -17,17 +17,30 @@ type keyBlock struct {
 	bytes [512]byte
 }
 
-var keyBlocks = sync.Pool{New: func() any { return &keyBlock{at: len(keyBlock{}.bytes)} }}
+// keySource makes masking keys. It is safe for concurrent use.
+type keySource struct {
+	read   func([]byte) (int, error) // random bytes; never fails
+	blocks sync.Pool                 // of *keyBlock
+}
+
+// maskingKeys is the source of every connection's keys: "The masking key needs
+// to be unpredictable" (RFC 6455, section 5.3).
+var maskingKeys = keySource{read: rand.Read}
 
 // newMaskingKey returns a fresh masking key. It is safe for concurrent use.
-func newMaskingKey() uint32 {
-	b := keyBlocks.Get().(*keyBlock)
+func newMaskingKey() uint32 { return maskingKeys.next() }
+
+func (s *keySource) next() uint32 {
+	b, ok := s.blocks.Get().(*keyBlock)
+	if !ok {
+		b = &keyBlock{at: len(b.bytes)}
+	}
 	if b.at == len(b.bytes) {
-		rand.Read(b.bytes[:]) // never fails
+		s.read(b.bytes[:])
 		b.at = 0
 	}
 	key := binary.LittleEndian.Uint32(b.bytes[b.at:])
 	b.at += 4
-	keyBlocks.Put(b)
+	s.blocks.Put(b)
 	return key
 }
