@@ -1,0 +1,37 @@
+package flate
+
+import (
+	"encoding/binary"
+	"slices"
+)
+
+// A bitWriter appends bits to bytes, the first lowest (RFC 1951, section 3.1.1).
+type bitWriter struct {
+	out []byte
+	acc uint64 // bits that fill no byte yet
+	n   uint   // how many, fewer than 8
+}
+
+// reserve makes room for n more bytes.
+func (o *bitWriter) reserve(n int) {
+	o.out = slices.Grow(o.out, n)
+}
+
+// add appends n bits, at most 56. There must be room for eight bytes.
+func (o *bitWriter) add(v uint64, n uint) {
+	o.acc |= v << (o.n & 63)
+	o.n += n
+	end := len(o.out)
+	out := o.out[:end+8]
+	binary.LittleEndian.PutUint64(out[end:], o.acc)
+	o.out = out[:end+int(o.n>>3)]
+	o.acc >>= o.n &^ 7 & 63
+	o.n &= 7
+}
+
+// align appends zero bits up to a whole byte.
+func (o *bitWriter) align() {
+	if o.n > 0 {
+		o.add(0, 8-o.n)
+	}
+}

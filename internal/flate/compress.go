@@ -1,0 +1,102 @@
+package flate
+
+import "sync"
+
+// Levels of compression. Up to 3 the first match found is taken; up to 6 the next byte may have a better one; from 7 on all
+// history is searched anew for each message, which takes a hundred times as long for a short one after a long history.
+const (
+	BestSpeed       = 1
+	DefaultLevel    = 3
+	lastGreedy      = 3
+	lastPatient     = 6
+	BestCompression = 9
+)
+
+// An encoder is what compressing takes besides the window.
+type encoder struct {
+	text  text
+	seqs  []seq
+	heads []uint16
+	block block
+}
+
+var encoders = sync.Pool{New: func() any { return new(encoder) }}
+
+// AppendMessage appends p to dst, compressed as one message of permessage-deflate (RFC 7692, section 7.2.1). It ends in an empty
+// stored block without its last four octets; the empty message is 0x00. Distances reach at most 1<<bits back, and not
+// beyond what w remembers, which then remembers p as well. Without a window the message stands alone. Levels are 1 to
+// 9; others count as the nearest. It appends at most len(p) + 5 bytes for each begun 65535 of p + 1.
+func AppendMessage(dst, p []byte, w *Window, bits, level int) []byte {
+	return AppendFragment(dst, p, w, bits, level, true)
+}
+
+// AppendFragment is AppendMessage for a piece of a message. All pieces but the last end in a whole empty stored block, so that each
+// can be sent as it is. A piece refers to those before it only through w. Without context takeover that may be a
+// Window that is Reset for each message.
+func AppendFragment(dst, p []byte, w *Window, bits, level int, last bool) []byte {
+	o := bitWriter{dst, 0, 0}
+	if len(p) > 0 {
+		e := encoders.Get().(*encoder)
+		e.compress(&o, p, w, bits, level)
+		encoders.Put(e)
+	}
+	o.reserve(8)
+	o.add(blockStored<<1, 3)
+	o.align()
+	if !last {
+		o.out = append(o.out, 0x00, 0x00, 0xff, 0xff)
+	}
+	return o.out
+}
+
+// compress writes p as blocks.
+func (e *encoder) compress(o *bitWriter, p []byte, w *Window, bits, level int) {
+	t := &e.text
+	t.p, t.w, t.limit = p, w, windowSize(bits)
+	var heads []uint16
+	if w == nil {
+		t.base, t.have = 0, 0
+	} else {
+		t.limit = min(t.limit, w.limit)
+		t.base, t.have = w.next, min(w.have, t.limit)
+	}
+	switch {
+	case level > lastPatient:
+	case w == nil:
+		heads = e.freshHeads(len(p))
+	default:
+		w.reserveHeads(len(p))
+		heads = w.heads
+	}
+	for from := 0; from < len(p); {
+		end := min(from+maxStored, len(p))
+		if level <= lastPatient {
+			e.seqs = t.read(e.seqs[:0], heads, from, end, level > lastGreedy)
+		} else {
+			c := chainPool.Get().(*chains)
+			start := c.reset(t, from, end, min(level, BestCompression))
+			e.seqs = c.read(e.seqs[:0], start)
+			chainPool.Put(c)
+		}
+		e.block.write(o, p[from:end], e.seqs, level > lastPatient)
+		from = end
+	}
+	if w != nil {
+		w.add(p)
+	}
+	t.p, t.w = nil, nil
+}
+
+// freshHeads returns an empty table for a message of n bytes without history.
+func (e *encoder) freshHeads(n int) []uint16 {
+	size := 256
+	for size < n && size < 1<<13 {
+		size *= 2
+	}
+	if cap(e.heads) < size {
+		e.heads = make([]uint16, size)
+	}
+	heads := e.heads[:size]
+	clear(heads)
+	return heads
+}

@@ -1,0 +1,111 @@
+package flate
+
+import "encoding/binary"
+
+// fastRoom is the room that fast wants for one turn: two literals, a match, and what is copied beyond it.
+const fastRoom = 2 + maxMatch + 16
+
+// fast inflates symbols while there is plenty of input and of room in dst before end. The output of this call begins
+// at start, also of what came before an error.
+func (z *Inflater) fast(dst []byte, start, end int) (out []byte, err error) {
+	src, lits, dists := z.src, z.lits, z.dists
+	acc, n, from := z.acc, z.n, 0
+	buf, at, last := dst[:end], len(dst), end-fastRoom
+	for at <= last && from+8 <= len(src) {
+		acc |= binary.LittleEndian.Uint64(src[from:]) << (n & 63)
+		from += int(63-n&63) >> 3
+		n |= 56 // only the lowest six bits of n count in this loop
+		e := lits[acc&(1<<litRoot-1)]
+		if e&entryLiteral != 0 {
+			acc >>= e & 63
+			n -= uint(e)
+			buf[at] = byte(e >> 16)
+			at++
+			if e = lits[acc&(1<<litRoot-1)]; e&entryLiteral != 0 {
+				acc >>= e & 63
+				n -= uint(e)
+				buf[at] = byte(e >> 16)
+				at++
+				continue
+			}
+			if from+8 > len(src) {
+				break
+			}
+			acc |= binary.LittleEndian.Uint64(src[from:]) << (n & 63)
+			from += int(63-n&63) >> 3
+			n |= 56
+		}
+		if e&entryOther != 0 {
+			if e&entrySub != 0 {
+				e = lits[e>>16+uint32(acc>>litRoot)&(1<<(e>>8&15)-1)]
+			}
+			if e&entryEnd != 0 {
+				acc >>= e & 63
+				n -= uint(e)
+				z.state = atHeader
+				break
+			}
+			if e&(entryLiteral|entryOther) != 0 {
+				break // what is rare is left to symbol
+			}
+		}
+		length := value(e, acc)
+		acc >>= e & 63
+		n -= uint(e)
+		e = distEntry(dists, acc)
+		if e&entryOther != 0 {
+			return buf[:at], ErrCorrupt
+		}
+		dist := value(e, acc)
+		acc >>= e & 63
+		n -= uint(e)
+		if at, err = z.copyMatch(buf, start, at, dist, length); err != nil {
+			return buf[:at], err
+		}
+	}
+	z.giveBack(src, from, acc, n&63)
+	return buf[:at], nil
+}
+
+// giveBack keeps what is left of acc, and of src after from; whole bytes go back to src.
+func (z *Inflater) giveBack(src []byte, from int, acc uint64, n uint) {
+	back := min(n>>3, uint(from))
+	z.src = src[from-int(back):]
+	z.n = n - 8*back
+	z.acc = acc & (1<<(z.n&63) - 1)
+	if z.state == atHeader {
+		z.blockEnded()
+	}
+}
+
+// copyMatch copies a match to buf[at:], after which there is room for two words, and returns where it ends, at if it
+// cannot be.
+func (z *Inflater) copyMatch(buf []byte, start, at, dist, length int) (end int, err error) {
+	end = at + length
+	if dist > min(z.limit, at-start) {
+		if dist > min(z.limit, z.window.have+at-start) {
+			return at, ErrTooFarBack
+		}
+		for before := dist - (at - start); before > 0 && length > 0; before = dist - (at - start) {
+			n := copy(buf[at:at+length], z.window.last(before, 0))
+			at += n
+			length -= n
+		}
+		if length == 0 {
+			return end, nil
+		}
+	}
+	if dist < 8 {
+		for i := range length {
+			buf[at+i] = buf[at+i-dist]
+		}
+		return end, nil
+	}
+	to, from := buf[at:at+length+16], buf[at-dist:]
+	binary.LittleEndian.PutUint64(to, binary.LittleEndian.Uint64(from))
+	binary.LittleEndian.PutUint64(to[8:], binary.LittleEndian.Uint64(from[8:]))
+	for i := 16; i < length; i += 8 {
+		binary.LittleEndian.PutUint64(to[i:], binary.LittleEndian.Uint64(from[i:]))
+	}
+	return end, nil
+}

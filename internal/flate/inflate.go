@@ -1,0 +1,440 @@
+package flate
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+	"sync"
+)
+
+// What is wrong with a compressed message.
+var (
+	ErrCorrupt    = errors.New("corrupt deflate data")
+	ErrTooFarBack = errors.New("deflate distance too far back")
+	ErrIncomplete = errors.New("deflate data ends within a block")
+)
+
+// What an Inflater expects next.
+const (
+	atHeader    = iota // the three bits that begin a block
+	atStored           // LEN and NLEN of a stored block
+	inStored           // its bytes
+	atDynamic          // HLIT, HDIST and HCLEN
+	inLenLens          // the code lengths for code lengths
+	inLens             // the code lengths
+	inBlock            // the symbols of a block
+	inMatch            // the rest of a match
+	afterFailed        // nothing: the message is bad
+)
+
+// An Inflater inflates one message at a time, from pieces cut anywhere. The zero Inflater is usable after Reset.
+type Inflater struct {
+	acc   uint64 // input that is not used up yet, lowest bit first; zero beyond n
+	n     uint   // bits in acc
+	src   []byte // input of this call after acc
+	state int
+	final bool // the block has BFINAL set
+	err   error
+
+	window *Window
+	limit  int // the farthest distance
+	rest   int // bytes left of a stored block or a match
+	dist   int // the distance of that match
+
+	lits  *litTable
+	dists *distTable
+
+	hlit, hdist, hclen int // of a dynamic header
+	at                 int // code lengths read so far
+	lens               [numLits + 32]uint8
+	ownLits            litTable
+	ownDists           distTable
+	own                Window // without takeover
+}
+
+var inflaters = sync.Pool{New: func() any { return new(Inflater) }}
+
+// GetInflater returns an Inflater of the pool, to be Reset.
+func GetInflater() *Inflater {
+	return inflaters.Get().(*Inflater)
+}
+
+// PutInflater gives z back to the pool. It must not be used any more.
+func PutInflater(z *Inflater) {
+	z.window, z.src = nil, nil
+	inflaters.Put(z)
+}
+
+// Reset begins a message. Without a window it is inflated on its own. Distances may reach 1<<bits back, and not beyond
+// what w remembers.
+func (z *Inflater) Reset(w *Window, bits int) {
+	z.acc, z.n, z.src = 0, 0, nil
+	z.state, z.final, z.err = atHeader, false, nil
+	z.limit = windowSize(bits)
+	if w == nil {
+		w = &z.own
+		w.limit = z.limit
+		w.next, w.have = 0, 0
+		w.ring = w.ring[:min(cap(w.ring), w.limit)]
+	}
+	z.window = w
+	z.limit = min(z.limit, w.limit)
+}
+
+// Inflate inflates src, the next piece of the message, and appends at most room bytes to dst. It returns dst, how
+// many bytes of src it took, and whether the message is bad. If it appended room bytes there may be more to
+// come: call it again with the rest of src, even if that is empty. After an error it returns only that.
+func (z *Inflater) Inflate(dst, src []byte, room int) (out []byte, taken int, err error) {
+	if z.state == afterFailed {
+		return dst, 0, z.err
+	}
+	z.src = src
+	start := len(dst)
+	room = min(max(room, 0), math.MaxInt-start)
+	dst, err = z.run(dst, start, room)
+	taken = len(src) - len(z.src)
+	z.src = nil
+	if err != nil {
+		z.state, z.err = afterFailed, err
+		return dst, taken, err
+	}
+	if len(dst) > start {
+		z.window.add(dst[start:])
+	}
+	return dst, taken, nil
+}
+
+// End ends the message after its last piece, as if with the 00 00 ff ff that RFC 7692, section 7.2.2 appends to it. It
+// appends what is still to come to dst, at most room bytes; done is false if there may be more, which the next call of
+// End goes on with.
+//
+// The message must end in the header of a stored block, whose lengths are what was cut off. One that ends after a whole
+// block, at a byte boundary, is good as well: no octet of its text is in doubt, and other endpoints take it. So a
+// message may end with a block that has BFINAL set, may still have its tail, or may be no bytes at all. What follows
+// a block with BFINAL set must be more blocks (RFC 7692, section 7.2.1); they have the same history.
+func (z *Inflater) End(dst []byte, room int) (out []byte, done bool, err error) {
+	start := len(dst)
+	dst, _, err = z.Inflate(dst, nil, room)
+	if err != nil {
+		return dst, false, err
+	}
+	switch {
+	case (z.state == atStored || z.state == atHeader) && z.n == 0:
+		return dst, true, nil
+	case len(dst)-start >= room:
+		return dst, false, nil
+	}
+	z.state, z.err = afterFailed, ErrIncomplete
+	return dst, false, ErrIncomplete
+}
+
+// run inflates until the input or the room is used up. The output of this call begins at start.
+func (z *Inflater) run(dst []byte, start, room int) ([]byte, error) {
+	for {
+		more, err := false, error(nil)
+		switch z.state {
+		case atHeader:
+			more, err = z.header()
+		case atStored:
+			more, err = z.storedHeader()
+		case inStored:
+			dst, more = z.stored(dst, start+room)
+		case atDynamic:
+			more, err = z.dynamicHeader()
+		case inLenLens:
+			more, err = z.lenLens()
+		case inLens:
+			more, err = z.codeLens()
+		case inMatch:
+			dst, more = z.match(dst, start, start+room)
+		case inBlock:
+			dst, more, err = z.block(dst, start, room)
+		}
+		if err != nil || !more {
+			return dst, err
+		}
+	}
+}
+
+// need reports whether acc has n bits, at most 48, and fills it as far as the input goes.
+func (z *Inflater) need(n uint) bool {
+	if z.n >= n {
+		return true
+	}
+	if len(z.src) >= 8 {
+		z.acc |= binary.LittleEndian.Uint64(z.src) << (z.n & 63)
+		took := (63 - z.n) >> 3
+		z.src = z.src[took:]
+		z.n += took * 8
+		z.acc &= 1<<(z.n&63) - 1
+		return true
+	}
+	for z.n <= 56 && len(z.src) > 0 {
+		z.acc |= uint64(z.src[0]) << (z.n & 63)
+		z.src = z.src[1:]
+		z.n += 8
+	}
+	return z.n >= n
+}
+
+// take uses up n bits of acc.
+func (z *Inflater) take(n uint) uint {
+	v := z.acc & (1<<n - 1)
+	z.acc >>= n
+	z.n -= n
+	return uint(v)
+}
+
+// header reads the beginning of a block, RFC 1951, section 3.2.3.
+func (z *Inflater) header() (more bool, err error) {
+	if !z.need(3) {
+		return false, nil
+	}
+	z.final = z.take(1) == 1
+	switch z.take(2) {
+	case blockStored:
+		z.take(z.n & 7)
+		z.state = atStored
+	case blockFixed:
+		z.lits, z.dists = fixedLits, fixedDists
+		z.state = inBlock
+	case blockDynamic:
+		z.state = atDynamic
+	default:
+		return false, ErrCorrupt
+	}
+	return true, nil
+}
+
+// blockEnded goes on to the next block. One after BFINAL begins at a byte boundary: RFC 7692, section 7.2.1.
+func (z *Inflater) blockEnded() {
+	if z.final {
+		z.take(z.n & 7)
+	}
+	z.state = atHeader
+}
+
+// storedHeader reads the lengths of a stored block.
+func (z *Inflater) storedHeader() (more bool, err error) {
+	if !z.need(32) {
+		return false, nil
+	}
+	n, not := z.take(16), z.take(16)
+	if n != not^0xffff {
+		return false, ErrCorrupt
+	}
+	z.rest = int(n)
+	z.state = inStored
+	return true, nil
+}
+
+// stored copies the bytes of a stored block, until dst is end bytes long.
+func (z *Inflater) stored(dst []byte, end int) (out []byte, more bool) {
+	for z.rest > 0 && z.n > 0 && len(dst) < end {
+		dst = append(dst, byte(z.take(8)))
+		z.rest--
+	}
+	if n := min(z.rest, len(z.src), end-len(dst)); n > 0 && z.n == 0 {
+		dst = append(dst, z.src[:n]...)
+		z.src = z.src[n:]
+		z.rest -= n
+	}
+	if z.rest > 0 {
+		return dst, false
+	}
+	z.blockEnded()
+	return dst, true
+}
+
+// dynamicHeader reads the sizes of a block's codes, RFC 1951, section 3.2.7.
+func (z *Inflater) dynamicHeader() (more bool, err error) {
+	if !z.need(14) {
+		return false, nil
+	}
+	z.hlit = int(z.take(5)) + 257
+	z.hdist = int(z.take(5)) + 1
+	z.hclen = int(z.take(4)) + 4
+	if z.hlit > numLits || z.hdist > numDists {
+		return false, ErrCorrupt
+	}
+	z.at = 0
+	clear(z.lens[:numLens])
+	z.state = inLenLens
+	return true, nil
+}
+
+// lenLens reads the code that the code lengths are in.
+func (z *Inflater) lenLens() (more bool, err error) {
+	for ; z.at < z.hclen; z.at++ {
+		if !z.need(3) {
+			return false, nil
+		}
+		z.lens[lenOrder[z.at]] = uint8(z.take(3))
+	}
+	// The table stands where that of the distances will be.
+	if !buildTable(z.ownDists[:], lenRoot, z.lens[:numLens], lenMeaning[:]) || z.ownDists[1<<lenRoot-1] == entryInvalid {
+		return false, ErrCorrupt
+	}
+	z.at = 0
+	z.state = inLens
+	return true, nil
+}
+
+// codeLens reads the code lengths and builds the tables.
+func (z *Inflater) codeLens() (more bool, err error) {
+	all := z.hlit + z.hdist
+	for z.at < all {
+		if z.n < 14 {
+			z.need(14)
+		}
+		e := z.ownDists[z.acc&(1<<lenRoot-1)]
+		sym, n := e>>16, uint(e&63)
+		if n+uint(lenExtra[sym&31]) > z.n {
+			return false, nil
+		}
+		z.acc >>= n & 63
+		z.n -= n
+		if sym < 16 {
+			z.lens[z.at] = uint8(sym)
+			z.at++
+			continue
+		}
+		var value uint8
+		repeat := 3 + int(z.take(uint(lenExtra[sym&31])))
+		if sym == 18 {
+			repeat += 8
+		}
+		if sym == 16 {
+			if z.at == 0 {
+				return false, ErrCorrupt
+			}
+			value = z.lens[z.at-1]
+		}
+		if z.at+repeat > all {
+			return false, ErrCorrupt
+		}
+		for range repeat {
+			z.lens[z.at] = value
+			z.at++
+		}
+	}
+	if z.lens[endOfBlock] == 0 ||
+		!buildTable(z.ownLits[:], litRoot, z.lens[:z.hlit], litMeaning[:]) ||
+		!buildTable(z.ownDists[:], distRoot, z.lens[z.hlit:all], distMeaning[:]) {
+		return false, ErrCorrupt
+	}
+	z.lits, z.dists = &z.ownLits, &z.ownDists
+	z.state = inBlock
+	return true, nil
+}
+
+// block inflates the symbols of a block. The room in dst grows with what came, and never beyond room.
+func (z *Inflater) block(dst []byte, start, room int) (out []byte, more bool, err error) {
+	for z.state == inBlock {
+		if len(dst)-start >= room {
+			return dst, false, nil
+		}
+		if free := cap(dst) - len(dst); free < fastRoom && free < room-(len(dst)-start) {
+			dst = grow(dst, len(z.src), start+room)
+		}
+		end := start + min(room, cap(dst)-start)
+		if dst, err = z.fast(dst, start, end); err != nil {
+			return dst, false, err
+		}
+		if z.state != inBlock {
+			break
+		}
+		if dst, more, err = z.symbol(dst, start, start+room); !more || err != nil {
+			return dst, false, err
+		}
+	}
+	return dst, true, nil
+}
+
+// grow makes room in dst for more output, until it is end bytes long, when n bytes of input are left.
+func grow(dst []byte, n, end int) []byte {
+	more := min(max(len(dst), 4*n, 2*fastRoom), end-len(dst))
+	grown := make([]byte, len(dst), len(dst)+more)
+	copy(grown, dst)
+	return grown
+}
+
+// symbol inflates one symbol where the input or the room is short.
+func (z *Inflater) symbol(dst []byte, start, end int) (out []byte, more bool, err error) {
+	z.need(48)
+	e := z.lits[z.acc&(1<<litRoot-1)]
+	if e&entrySub != 0 {
+		e = z.lits[e>>16+uint32(z.acc>>litRoot)&(1<<(e>>8&15)-1)]
+	}
+	n := uint(e & 63)
+	if n > z.n {
+		return dst, false, nil
+	}
+	if e&entryLiteral != 0 {
+		z.take(n)
+		return append(dst, byte(e>>16)), true, nil
+	}
+	if e&entryOther != 0 {
+		if e&entryEnd == 0 {
+			return dst, false, ErrCorrupt
+		}
+		z.take(n)
+		z.blockEnded()
+		return dst, true, nil
+	}
+	acc := z.acc >> n
+	f := distEntry(z.dists, acc)
+	m := uint(f & 63)
+	if n+m > z.n {
+		return dst, false, nil
+	}
+	if f&entryOther != 0 {
+		return dst, false, ErrCorrupt
+	}
+	z.rest = value(e, z.acc)
+	z.dist = value(f, acc)
+	z.take(n)
+	z.take(m)
+	if z.dist > min(z.limit, z.window.have+len(dst)-start) {
+		return dst, false, ErrTooFarBack
+	}
+	dst, more = z.match(dst, start, end)
+	return dst, more, nil
+}
+
+// distEntry returns the entry of the distance that acc begins with.
+func distEntry(dists *distTable, acc uint64) uint32 {
+	e := dists[acc&(1<<distRoot-1)]
+	if e&entrySub != 0 {
+		e = dists[e>>16+uint32(acc>>distRoot)&(1<<(e>>8&15)-1)]
+	}
+	return e
+}
+
+// value returns the length or distance of an entry, with the extra bits that follow its code in acc.
+func value(e uint32, acc uint64) int {
+	return int(e>>16) + int(acc&(1<<(e&63)-1)>>(e>>8&15))
+}
+
+// match copies what is left of a match, until dst is end bytes long.
+func (z *Inflater) match(dst []byte, start, end int) (out []byte, more bool) {
+	n := min(z.rest, end-len(dst))
+	z.rest -= n
+	for n > 0 {
+		var from []byte
+		if before := z.dist - (len(dst) - start); before > 0 {
+			from = z.window.last(before, 0)
+		} else {
+			from = dst[len(dst)-z.dist:]
+		}
+		from = from[:min(n, len(from))]
+		n -= len(from)
+		dst = append(dst, from...)
+	}
+	if z.rest > 0 {
+		z.state = inMatch
+		return dst, false
+	}
+	z.state = inBlock
+	return dst, true
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package flate_test
+
+const raceEnabled = false
