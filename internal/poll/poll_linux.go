@@ -34,9 +34,9 @@ func Recv(fd uintptr, p []byte) (int, error) {
 		var n uintptr
 		var errno syscall.Errno
 		if len(p) <= rawMax {
-			n, _, errno = unix.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(b), uintptr(len(p)), recvFlags, 0, 0)
+			n, _, errno = syscall.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(b), uintptr(len(p)), recvFlags, 0, 0)
 		} else {
-			n, _, errno = unix.Syscall6(unix.SYS_RECVFROM, fd, uintptr(b), uintptr(len(p)), recvFlags, 0, 0)
+			n, _, errno = syscall.Syscall6(unix.SYS_RECVFROM, fd, uintptr(b), uintptr(len(p)), recvFlags, 0, 0)
 		}
 		if errno != syscall.EINTR {
 			return result(n, errno)
@@ -52,9 +52,9 @@ func Send(fd uintptr, p []byte) (int, error) {
 		var n uintptr
 		var errno syscall.Errno
 		if len(p) <= rawMax {
-			n, _, errno = unix.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(b), uintptr(len(p)), sendFlags, 0, 0)
+			n, _, errno = syscall.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(b), uintptr(len(p)), sendFlags, 0, 0)
 		} else {
-			n, _, errno = unix.Syscall6(unix.SYS_SENDTO, fd, uintptr(b), uintptr(len(p)), sendFlags, 0, 0)
+			n, _, errno = syscall.Syscall6(unix.SYS_SENDTO, fd, uintptr(b), uintptr(len(p)), sendFlags, 0, 0)
 		}
 		if errno != syscall.EINTR {
 			return result(n, errno)
@@ -73,9 +73,9 @@ func Send2(fd uintptr, p, q []byte) (int, error) {
 		var n uintptr
 		var errno syscall.Errno
 		if len(p)+len(q) <= rawMax {
-			n, _, errno = unix.RawSyscall6(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&msg)), sendFlags, 0, 0, 0)
+			n, _, errno = syscall.RawSyscall6(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&msg)), sendFlags, 0, 0, 0)
 		} else {
-			n, _, errno = unix.Syscall6(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&msg)), sendFlags, 0, 0, 0)
+			n, _, errno = syscall.Syscall6(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&msg)), sendFlags, 0, 0, 0)
 		}
 		if errno != syscall.EINTR {
 			return result(n, errno)
