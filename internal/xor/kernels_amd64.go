@@ -30,11 +30,11 @@ var kind = func() uint8 {
 	}
 }()
 
-// long masks src, which is longer than shortMax, into dst, which is as long.
-// next is the key for the byte after src.
-func long(dst, src []byte, key, next uint32) {
-	maskVectors(unsafe.SliceData(dst), unsafe.SliceData(src), len(src), key, next, kind)
-}
+// long masks n bytes at p, more than shortMax, in place.
+func long(p *byte, n int, key uint32) { maskVectors(p, n, key) }
+
+// longCopy masks n bytes of src, more than shortMax, into dst, which is apart.
+func longCopy(dst, src *byte, n int, key uint32) { copyVectors(dst, src, n, key) }
 
 // How long a text must be for a kernel to pay: AVX-512 takes any length.
 const (
@@ -64,11 +64,11 @@ func text(state uint8, p []byte) uint8 {
 }
 
 // maskText masks p, which is longer than shortMax, in place, and returns what
-// text returns for it. next is the key for the byte after p.
-func maskText(state uint8, p []byte, key, next uint32) uint8 {
+// text returns for it.
+func maskText(state uint8, p []byte, key uint32) uint8 {
 	switch {
 	case state == broken:
-		long(p, p, key, next)
+		Mask(p, key)
 		return broken
 	case kind == avx512:
 		if !maskTextAVX512(unsafe.SliceData(p), len(p), key, leads[state/6]) {
@@ -78,7 +78,7 @@ func maskText(state uint8, p []byte, key, next uint32) uint8 {
 	case kind == avx2:
 		n := len(p) &^ 31
 		ok := maskTextAVX2(unsafe.SliceData(p), n, key, leads[state/6])
-		mask(p[n:], key)
+		Mask(p[n:], key)
 		if !ok {
 			return broken
 		}

@@ -28,14 +28,17 @@ func maskTextNEON(p *byte, n int, key uint32, lead uint8) bool
 //go:noescape
 func textNEON(p *byte, n int, lead uint8) bool
 
-// long masks src, which is longer than shortMax, into dst, which is as long.
-// next is the key for the byte after src.
-func long(dst, src []byte, key, next uint32) {
+// long masks n bytes at p, more than shortMax, in place.
+func long(p *byte, n int, key uint32) { longCopy(p, p, n, key) }
+
+// longCopy masks n bytes of src, more than shortMax, into dst, which is src or
+// apart from it.
+func longCopy(dst, src *byte, n int, key uint32) {
 	if portable {
-		words(dst, src, key)
+		words(unsafe.Slice(dst, n), unsafe.Slice(src, n), key)
 		return
 	}
-	maskNEON(unsafe.SliceData(dst), unsafe.SliceData(src), len(src), key, next)
+	maskNEON(dst, src, n, key, rotate(key, n))
 }
 
 // text is walk, with vectors.
@@ -51,18 +54,18 @@ func text(state uint8, p []byte) uint8 {
 }
 
 // maskText masks p, which is longer than shortMax, in place, and returns what
-// text returns for it. next is the key for the byte after p.
-func maskText(state uint8, p []byte, key, next uint32) uint8 {
+// text returns for it.
+func maskText(state uint8, p []byte, key uint32) uint8 {
 	if portable {
 		return maskWalk(state, p, key)
 	}
 	if state == broken {
-		long(p, p, key, next)
+		Mask(p, key)
 		return broken
 	}
 	n := len(p) &^ 63
 	ok := maskTextNEON(unsafe.SliceData(p), n, key, leads[state/6])
-	mask(p[n:], key)
+	Mask(p[n:], key)
 	if !ok {
 		return broken
 	}

@@ -4,12 +4,20 @@
 
 package xor
 
-// long masks src, which is longer than shortMax, into dst, which is as long.
-func long(dst, src []byte, key, _ uint32) { words(dst, src, key) }
+import "unsafe"
+
+// long masks n bytes at p, more than shortMax, in place.
+func long(p *byte, n int, key uint32) { longCopy(p, p, n, key) }
+
+// longCopy masks n bytes of src, more than shortMax, into dst, which is src or
+// apart from it.
+func longCopy(dst, src *byte, n int, key uint32) {
+	words(unsafe.Slice(dst, n), unsafe.Slice(src, n), key)
+}
 
 // text is walk, where there are vectors.
 func text(state uint8, p []byte) uint8 { return walk(state, p) }
 
 // maskText masks p, which is longer than shortMax, in place, and returns what
 // text returns for it.
-func maskText(state uint8, p []byte, key, _ uint32) uint8 { return maskWalk(state, p, key) }
+func maskText(state uint8, p []byte, key uint32) uint8 { return maskWalk(state, p, key) }

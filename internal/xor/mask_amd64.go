@@ -4,8 +4,12 @@
 
 package xor
 
-// maskVectors masks n bytes of src into dst, which is src or apart from it. n is at least 64. next is
-// the key for the byte after the last. kind says which kernel to take.
+// maskVectors masks n bytes at p in place. n is more than 64.
 //
 //go:noescape
-func maskVectors(dst *byte, src *byte, n int, key uint32, next uint32, kind uint8)
+func maskVectors(p *byte, n int, key uint32)
+
+// copyVectors masks n bytes of src into dst, which is src or apart from it. n is more than 64.
+//
+//go:noescape
+func copyVectors(dst *byte, src *byte, n int, key uint32)

@@ -4,227 +4,507 @@
 
 #include "textflag.h"
 
-// func maskVectors(dst *byte, src *byte, n int, key uint32, next uint32, kind uint8)
+// func maskVectors(p *byte, n int, key uint32)
 // Requires: AVX, AVX2, AVX512F, SSE2
-TEXT ·maskVectors(SB), NOSPLIT, $0-33
-	MOVQ dst+0(FP), AX
-	MOVQ src+8(FP), DX
-	MOVQ n+16(FP), BX
-	MOVL key+24(FP), SI
-	MOVL next+28(FP), CX
-	MOVB kind+32(FP), DI
-	CMPB DI, $0x01
-	JA   avx512
-	JE   avx2
+TEXT ·maskVectors(SB), NOSPLIT, $0-20
+	MOVQ p+0(FP), AX
+	MOVQ n+8(FP), DX
+	MOVL key+16(FP), BX
 
-	// SSE2
-	// The last vector. Counted from the end, next is its key.
-	MOVD   CX, X0
-	PSHUFD $0x00, X0, X0
-	LEAQ   -16(AX)(BX*1), DI
-	MOVOU  -16(DX)(BX*1), X2
-	PXOR   X0, X2
-
-	// The first vector.
-	MOVD   SI, X0
-	PSHUFD $0x00, X0, X0
-	MOVQ   AX, R8
-	MOVOU  (DX), X1
-	PXOR   X0, X1
-
-	// Step over it, or to the next aligned address if there is enough to gain.
-	MOVQ $+16, R9
-	CMPQ BX, $+256
-	JB   stepped128
-	MOVQ AX, CX
-	ANDQ $+15, CX
-	SUBQ CX, R9
-
-	// The key goes along: its bytes turn by step mod 4.
-	MOVQ   R9, CX
-	SHLL   $0x03, CX
-	RORL   CL, SI
-	MOVD   SI, X0
-	PSHUFD $0x00, X0, X0
-
-stepped128:
-	ADDQ R9, AX
-	ADDQ R9, DX
-	SUBQ R9, BX
-
-	// Four vectors at a time. n is what is left, the last vector with it.
-	SUBQ $+64, BX
-	JBE  singles128
-
-fours128:
-	MOVOU (DX), X3
-	PXOR  X0, X3
-	MOVOU 16(DX), X4
-	PXOR  X0, X4
-	MOVOU 32(DX), X5
-	PXOR  X0, X5
-	MOVOU 48(DX), X6
-	PXOR  X0, X6
-	MOVOU X3, (AX)
-	MOVOU X4, 16(AX)
-	MOVOU X5, 32(AX)
-	MOVOU X6, 48(AX)
-	ADDQ  $+64, DX
-	ADDQ  $+64, AX
-	SUBQ  $+64, BX
-	JA    fours128
-
-singles128:
-	ADDQ $+48, BX
-	JLE  ends128
-
-single128:
-	MOVOU (DX), X3
-	PXOR  X0, X3
-	MOVOU X3, (AX)
-	ADDQ  $+16, DX
-	ADDQ  $+16, AX
-	SUBQ  $+16, BX
-	JG    single128
-
-ends128:
-	MOVOU X1, (R8)
-	MOVOU X2, (DI)
-	RET
+	// Counted from the end, the key is turned by n mod 4 bytes.
+	MOVL BX, SI
+	MOVL DX, CX
+	SHLL $0x03, CX
+	RORL CL, SI
+	CMPB ·kind+0(SB), $0x01
+	JB   sse2
 
 	// AVX2
-avx2:
-	// The last vector. Counted from the end, next is its key.
-	VMOVD        CX, X0
+	VMOVD        BX, X0
 	VPBROADCASTD X0, Y0
-	LEAQ         -32(AX)(BX*1), DI
-	VPXOR        -32(DX)(BX*1), Y0, Y2
+	VMOVD        SI, X1
+	VPBROADCASTD X1, Y1
 
-	// The first vector.
-	VMOVD        SI, X0
-	VPBROADCASTD X0, Y0
-	MOVQ         AX, R8
-	VPXOR        (DX), Y0, Y1
+	// Up to 128 bytes.
+	CMPQ    DX, $+128
+	JA      more128by256
+	VPXOR   (AX), Y0, Y2
+	VPXOR   32(AX), Y0, Y0
+	VPXOR   -64(AX)(DX*1), Y1, Y3
+	VPXOR   -32(AX)(DX*1), Y1, Y1
+	VMOVDQU Y2, (AX)
+	VMOVDQU Y0, 32(AX)
+	VMOVDQU Y3, -64(AX)(DX*1)
+	VMOVDQU Y1, -32(AX)(DX*1)
+	VZEROUPPER
+	RET
 
-	// Step over it, or to the next aligned address if there is enough to gain.
-	MOVQ $+32, R9
-	CMPQ BX, $+256
-	JB   stepped256
-	MOVQ AX, CX
-	ANDQ $+31, CX
-	SUBQ CX, R9
+more128by256:
+	// Up to 256 bytes.
+	CMPQ    DX, $+256
+	JA      more256by256
+	VPXOR   (AX), Y0, Y2
+	VPXOR   32(AX), Y0, Y3
+	VPXOR   64(AX), Y0, Y4
+	VPXOR   96(AX), Y0, Y0
+	VPXOR   -128(AX)(DX*1), Y1, Y5
+	VPXOR   -96(AX)(DX*1), Y1, Y6
+	VPXOR   -64(AX)(DX*1), Y1, Y7
+	VPXOR   -32(AX)(DX*1), Y1, Y1
+	VMOVDQU Y2, (AX)
+	VMOVDQU Y3, 32(AX)
+	VMOVDQU Y4, 64(AX)
+	VMOVDQU Y0, 96(AX)
+	VMOVDQU Y5, -128(AX)(DX*1)
+	VMOVDQU Y6, -96(AX)(DX*1)
+	VMOVDQU Y7, -64(AX)(DX*1)
+	VMOVDQU Y1, -32(AX)(DX*1)
+	VZEROUPPER
+	RET
 
-	// The key goes along: its bytes turn by step mod 4.
-	MOVQ         R9, CX
+more256by256:
+	CMPQ DX, $+4096
+	JBE  long256
+	CMPB ·kind+0(SB), $0x02
+	JE   avx512
+
+long256:
+	VPXOR -128(AX)(DX*1), Y1, Y2
+	VPXOR -96(AX)(DX*1), Y1, Y3
+	VPXOR -64(AX)(DX*1), Y1, Y4
+	VPXOR -32(AX)(DX*1), Y1, Y1
+	LEAQ  -128(AX)(DX*1), DX
+
+	// Unless it is aligned: the first vector, and the one at the next aligned address.
+	MOVQ  AX, CX
+	ANDQ  $+31, CX
+	JE    fours256
+	MOVQ  $+32, SI
+	SUBQ  CX, SI
+	VPXOR (AX), Y0, Y5
+
+	// The key goes along: it turns by step mod 4 bytes.
+	MOVQ         SI, CX
 	SHLL         $0x03, CX
-	RORL         CL, SI
-	VMOVD        SI, X0
+	RORL         CL, BX
+	VMOVD        BX, X0
 	VPBROADCASTD X0, Y0
-
-stepped256:
-	ADDQ R9, AX
-	ADDQ R9, DX
-	SUBQ R9, BX
-
-	// Four vectors at a time. n is what is left, the last vector with it.
-	SUBQ $+128, BX
-	JBE  singles256
+	VPXOR        (AX)(SI*1), Y0, Y6
+	VMOVDQU      Y5, (AX)
+	VMOVDQU      Y6, (AX)(SI*1)
+	ADDQ         $+32, SI
+	ADDQ         SI, AX
 
 fours256:
-	VPXOR   (DX), Y0, Y3
-	VPXOR   32(DX), Y0, Y4
-	VPXOR   64(DX), Y0, Y5
-	VPXOR   96(DX), Y0, Y6
-	VMOVDQU Y3, (AX)
-	VMOVDQU Y4, 32(AX)
+	VPXOR   (AX), Y0, Y5
+	VMOVDQU Y5, (AX)
+	VPXOR   32(AX), Y0, Y5
+	VMOVDQU Y5, 32(AX)
+	VPXOR   64(AX), Y0, Y5
 	VMOVDQU Y5, 64(AX)
-	VMOVDQU Y6, 96(AX)
-	ADDQ    $+128, DX
+	VPXOR   96(AX), Y0, Y5
+	VMOVDQU Y5, 96(AX)
 	ADDQ    $+128, AX
-	SUBQ    $+128, BX
-	JA      fours256
-
-singles256:
-	ADDQ $+96, BX
-	JLE  ends256
-
-single256:
-	VPXOR   (DX), Y0, Y3
-	VMOVDQU Y3, (AX)
-	ADDQ    $+32, DX
-	ADDQ    $+32, AX
-	SUBQ    $+32, BX
-	JG      single256
-
-ends256:
-	VMOVDQU Y1, (R8)
-	VMOVDQU Y2, (DI)
+	CMPQ    AX, DX
+	JB      fours256
+	VMOVDQU Y2, (DX)
+	VMOVDQU Y3, 32(DX)
+	VMOVDQU Y4, 64(DX)
+	VMOVDQU Y1, 96(DX)
 	VZEROUPPER
 	RET
 
 	// AVX-512
 avx512:
-	// The last vector. Counted from the end, next is its key.
-	VPBROADCASTD CX, Z0
-	LEAQ         -64(AX)(BX*1), DI
-	VPXORD       -64(DX)(BX*1), Z0, Z2
+	VPBROADCASTD BX, Z0
+	VPBROADCASTD SI, Z1
+	VPXORD       -256(AX)(DX*1), Z1, Z2
+	VPXORD       -192(AX)(DX*1), Z1, Z3
+	VPXORD       -128(AX)(DX*1), Z1, Z4
+	VPXORD       -64(AX)(DX*1), Z1, Z1
+	LEAQ         -256(AX)(DX*1), DX
 
-	// The first vector.
+	// Unless it is aligned: the first vector, and the one at the next aligned address.
+	MOVQ   AX, CX
+	ANDQ   $+63, CX
+	JE     fours512
+	MOVQ   $+64, SI
+	SUBQ   CX, SI
+	VPXORD (AX), Z0, Z5
+
+	// The key goes along: it turns by step mod 4 bytes.
+	MOVQ         SI, CX
+	SHLL         $0x03, CX
+	RORL         CL, BX
+	VPBROADCASTD BX, Z0
+	VPXORD       (AX)(SI*1), Z0, Z6
+	VMOVDQU64    Z5, (AX)
+	VMOVDQU64    Z6, (AX)(SI*1)
+	ADDQ         $+64, SI
+	ADDQ         SI, AX
+
+fours512:
+	VPXORD    (AX), Z0, Z5
+	VMOVDQU64 Z5, (AX)
+	VPXORD    64(AX), Z0, Z5
+	VMOVDQU64 Z5, 64(AX)
+	VPXORD    128(AX), Z0, Z5
+	VMOVDQU64 Z5, 128(AX)
+	VPXORD    192(AX), Z0, Z5
+	VMOVDQU64 Z5, 192(AX)
+	ADDQ      $+256, AX
+	CMPQ      AX, DX
+	JB        fours512
+	VMOVDQU64 Z2, (DX)
+	VMOVDQU64 Z3, 64(DX)
+	VMOVDQU64 Z4, 128(DX)
+	VMOVDQU64 Z1, 192(DX)
+	VZEROUPPER
+	RET
+
+	// SSE2
+sse2:
+	MOVD   BX, X0
+	PSHUFD $0x00, X0, X0
+	MOVD   SI, X1
+	PSHUFD $0x00, X1, X1
+
+	// Up to 128 bytes.
+	CMPQ  DX, $+128
+	JA    more128by128
+	MOVOU (AX), X2
+	PXOR  X0, X2
+	MOVOU 16(AX), X3
+	PXOR  X0, X3
+	MOVOU 32(AX), X4
+	PXOR  X0, X4
+	MOVOU 48(AX), X5
+	PXOR  X0, X5
+	MOVOU -64(AX)(DX*1), X0
+	PXOR  X1, X0
+	MOVOU -48(AX)(DX*1), X6
+	PXOR  X1, X6
+	MOVOU -32(AX)(DX*1), X7
+	PXOR  X1, X7
+	MOVOU -16(AX)(DX*1), X8
+	PXOR  X1, X8
+	MOVOU X2, (AX)
+	MOVOU X3, 16(AX)
+	MOVOU X4, 32(AX)
+	MOVOU X5, 48(AX)
+	MOVOU X0, -64(AX)(DX*1)
+	MOVOU X6, -48(AX)(DX*1)
+	MOVOU X7, -32(AX)(DX*1)
+	MOVOU X8, -16(AX)(DX*1)
+	RET
+
+more128by128:
+	MOVOU -64(AX)(DX*1), X2
+	PXOR  X1, X2
+	MOVOU -48(AX)(DX*1), X3
+	PXOR  X1, X3
+	MOVOU -32(AX)(DX*1), X4
+	PXOR  X1, X4
+	MOVOU -16(AX)(DX*1), X5
+	PXOR  X1, X5
+	LEAQ  -64(AX)(DX*1), DX
+
+	// Unless it is aligned: the first vector, and the one at the next aligned address.
+	MOVQ  AX, CX
+	ANDQ  $+15, CX
+	JE    fours128
+	MOVQ  $+16, SI
+	SUBQ  CX, SI
+	MOVOU (AX), X1
+	PXOR  X0, X1
+
+	// The key goes along: it turns by step mod 4 bytes.
+	MOVQ   SI, CX
+	SHLL   $0x03, CX
+	RORL   CL, BX
+	MOVD   BX, X0
+	PSHUFD $0x00, X0, X0
+	MOVOU  (AX)(SI*1), X6
+	PXOR   X0, X6
+	MOVOU  X1, (AX)
+	MOVOU  X6, (AX)(SI*1)
+	ADDQ   $+16, SI
+	ADDQ   SI, AX
+
+fours128:
+	MOVOU (AX), X1
+	PXOR  X0, X1
+	MOVOU X1, (AX)
+	MOVOU 16(AX), X1
+	PXOR  X0, X1
+	MOVOU X1, 16(AX)
+	MOVOU 32(AX), X1
+	PXOR  X0, X1
+	MOVOU X1, 32(AX)
+	MOVOU 48(AX), X1
+	PXOR  X0, X1
+	MOVOU X1, 48(AX)
+	ADDQ  $+64, AX
+	CMPQ  AX, DX
+	JB    fours128
+	MOVOU X2, (DX)
+	MOVOU X3, 16(DX)
+	MOVOU X4, 32(DX)
+	MOVOU X5, 48(DX)
+	RET
+
+// func copyVectors(dst *byte, src *byte, n int, key uint32)
+// Requires: AVX, AVX2, AVX512F, SSE2
+TEXT ·copyVectors(SB), NOSPLIT, $0-28
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), DX
+	MOVQ n+16(FP), BX
+	MOVL key+24(FP), SI
+
+	// Counted from the end, the key is turned by n mod 4 bytes.
+	MOVL SI, DI
+	MOVL BX, CX
+	SHLL $0x03, CX
+	RORL CL, DI
+	CMPB ·kind+0(SB), $0x01
+	JB   sse2
+
+	// AVX2
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Y0
+	VMOVD        DI, X1
+	VPBROADCASTD X1, Y1
+
+	// Up to 128 bytes.
+	CMPQ    BX, $+128
+	JA      more128by256
+	VPXOR   (DX), Y0, Y2
+	VPXOR   32(DX), Y0, Y0
+	VPXOR   -64(DX)(BX*1), Y1, Y3
+	VPXOR   -32(DX)(BX*1), Y1, Y1
+	VMOVDQU Y2, (AX)
+	VMOVDQU Y0, 32(AX)
+	VMOVDQU Y3, -64(AX)(BX*1)
+	VMOVDQU Y1, -32(AX)(BX*1)
+	VZEROUPPER
+	RET
+
+more128by256:
+	// Up to 256 bytes.
+	CMPQ    BX, $+256
+	JA      more256by256
+	VPXOR   (DX), Y0, Y2
+	VPXOR   32(DX), Y0, Y3
+	VPXOR   64(DX), Y0, Y4
+	VPXOR   96(DX), Y0, Y0
+	VPXOR   -128(DX)(BX*1), Y1, Y5
+	VPXOR   -96(DX)(BX*1), Y1, Y6
+	VPXOR   -64(DX)(BX*1), Y1, Y7
+	VPXOR   -32(DX)(BX*1), Y1, Y1
+	VMOVDQU Y2, (AX)
+	VMOVDQU Y3, 32(AX)
+	VMOVDQU Y4, 64(AX)
+	VMOVDQU Y0, 96(AX)
+	VMOVDQU Y5, -128(AX)(BX*1)
+	VMOVDQU Y6, -96(AX)(BX*1)
+	VMOVDQU Y7, -64(AX)(BX*1)
+	VMOVDQU Y1, -32(AX)(BX*1)
+	VZEROUPPER
+	RET
+
+more256by256:
+	CMPQ BX, $+4096
+	JBE  long256
+	CMPB ·kind+0(SB), $0x02
+	JE   avx512
+
+long256:
+	VPXOR -128(DX)(BX*1), Y1, Y2
+	VPXOR -96(DX)(BX*1), Y1, Y3
+	VPXOR -64(DX)(BX*1), Y1, Y4
+	VPXOR -32(DX)(BX*1), Y1, Y1
+	LEAQ  -128(AX)(BX*1), BX
+
+	// Unless it is aligned: the first vector, and the one at the next aligned address.
+	MOVQ  AX, CX
+	ANDQ  $+31, CX
+	JE    fours256
+	MOVQ  $+32, DI
+	SUBQ  CX, DI
+	VPXOR (DX), Y0, Y5
+
+	// The key goes along: it turns by step mod 4 bytes.
+	MOVQ         DI, CX
+	SHLL         $0x03, CX
+	RORL         CL, SI
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Y0
+	VPXOR        (DX)(DI*1), Y0, Y6
+	VMOVDQU      Y5, (AX)
+	VMOVDQU      Y6, (AX)(DI*1)
+	ADDQ         $+32, DI
+	ADDQ         DI, AX
+	ADDQ         DI, DX
+
+fours256:
+	VPXOR   (DX), Y0, Y5
+	VMOVDQU Y5, (AX)
+	VPXOR   32(DX), Y0, Y5
+	VMOVDQU Y5, 32(AX)
+	VPXOR   64(DX), Y0, Y5
+	VMOVDQU Y5, 64(AX)
+	VPXOR   96(DX), Y0, Y5
+	VMOVDQU Y5, 96(AX)
+	ADDQ    $+128, DX
+	ADDQ    $+128, AX
+	CMPQ    AX, BX
+	JB      fours256
+	VMOVDQU Y2, (BX)
+	VMOVDQU Y3, 32(BX)
+	VMOVDQU Y4, 64(BX)
+	VMOVDQU Y1, 96(BX)
+	VZEROUPPER
+	RET
+
+	// AVX-512
+avx512:
 	VPBROADCASTD SI, Z0
-	MOVQ         AX, R8
-	VPXORD       (DX), Z0, Z1
+	VPBROADCASTD DI, Z1
+	VPXORD       -256(DX)(BX*1), Z1, Z2
+	VPXORD       -192(DX)(BX*1), Z1, Z3
+	VPXORD       -128(DX)(BX*1), Z1, Z4
+	VPXORD       -64(DX)(BX*1), Z1, Z1
+	LEAQ         -256(AX)(BX*1), BX
 
-	// Step over it, or to the next aligned address if there is enough to gain.
-	MOVQ $+64, R9
-	CMPQ BX, $+256
-	JB   stepped512
-	MOVQ AX, CX
-	ANDQ $+63, CX
-	SUBQ CX, R9
+	// Unless it is aligned: the first vector, and the one at the next aligned address.
+	MOVQ   AX, CX
+	ANDQ   $+63, CX
+	JE     fours512
+	MOVQ   $+64, DI
+	SUBQ   CX, DI
+	VPXORD (DX), Z0, Z5
 
-	// The key goes along: its bytes turn by step mod 4.
-	MOVQ         R9, CX
+	// The key goes along: it turns by step mod 4 bytes.
+	MOVQ         DI, CX
 	SHLL         $0x03, CX
 	RORL         CL, SI
 	VPBROADCASTD SI, Z0
-
-stepped512:
-	ADDQ R9, AX
-	ADDQ R9, DX
-	SUBQ R9, BX
-
-	// Four vectors at a time. n is what is left, the last vector with it.
-	SUBQ $+256, BX
-	JBE  singles512
+	VPXORD       (DX)(DI*1), Z0, Z6
+	VMOVDQU64    Z5, (AX)
+	VMOVDQU64    Z6, (AX)(DI*1)
+	ADDQ         $+64, DI
+	ADDQ         DI, AX
+	ADDQ         DI, DX
 
 fours512:
-	VPXORD    (DX), Z0, Z3
-	VPXORD    64(DX), Z0, Z4
+	VPXORD    (DX), Z0, Z5
+	VMOVDQU64 Z5, (AX)
+	VPXORD    64(DX), Z0, Z5
+	VMOVDQU64 Z5, 64(AX)
 	VPXORD    128(DX), Z0, Z5
-	VPXORD    192(DX), Z0, Z6
-	VMOVDQU64 Z3, (AX)
-	VMOVDQU64 Z4, 64(AX)
 	VMOVDQU64 Z5, 128(AX)
-	VMOVDQU64 Z6, 192(AX)
+	VPXORD    192(DX), Z0, Z5
+	VMOVDQU64 Z5, 192(AX)
 	ADDQ      $+256, DX
 	ADDQ      $+256, AX
-	SUBQ      $+256, BX
-	JA        fours512
-
-singles512:
-	ADDQ $+192, BX
-	JLE  ends512
-
-single512:
-	VPXORD    (DX), Z0, Z3
-	VMOVDQU64 Z3, (AX)
-	ADDQ      $+64, DX
-	ADDQ      $+64, AX
-	SUBQ      $+64, BX
-	JG        single512
-
-ends512:
-	VMOVDQU64 Z1, (R8)
-	VMOVDQU64 Z2, (DI)
+	CMPQ      AX, BX
+	JB        fours512
+	VMOVDQU64 Z2, (BX)
+	VMOVDQU64 Z3, 64(BX)
+	VMOVDQU64 Z4, 128(BX)
+	VMOVDQU64 Z1, 192(BX)
 	VZEROUPPER
+	RET
+
+	// SSE2
+sse2:
+	MOVD   SI, X0
+	PSHUFD $0x00, X0, X0
+	MOVD   DI, X1
+	PSHUFD $0x00, X1, X1
+
+	// Up to 128 bytes.
+	CMPQ  BX, $+128
+	JA    more128by128
+	MOVOU (DX), X2
+	PXOR  X0, X2
+	MOVOU 16(DX), X3
+	PXOR  X0, X3
+	MOVOU 32(DX), X4
+	PXOR  X0, X4
+	MOVOU 48(DX), X5
+	PXOR  X0, X5
+	MOVOU -64(DX)(BX*1), X0
+	PXOR  X1, X0
+	MOVOU -48(DX)(BX*1), X6
+	PXOR  X1, X6
+	MOVOU -32(DX)(BX*1), X7
+	PXOR  X1, X7
+	MOVOU -16(DX)(BX*1), X8
+	PXOR  X1, X8
+	MOVOU X2, (AX)
+	MOVOU X3, 16(AX)
+	MOVOU X4, 32(AX)
+	MOVOU X5, 48(AX)
+	MOVOU X0, -64(AX)(BX*1)
+	MOVOU X6, -48(AX)(BX*1)
+	MOVOU X7, -32(AX)(BX*1)
+	MOVOU X8, -16(AX)(BX*1)
+	RET
+
+more128by128:
+	MOVOU -64(DX)(BX*1), X2
+	PXOR  X1, X2
+	MOVOU -48(DX)(BX*1), X3
+	PXOR  X1, X3
+	MOVOU -32(DX)(BX*1), X4
+	PXOR  X1, X4
+	MOVOU -16(DX)(BX*1), X5
+	PXOR  X1, X5
+	LEAQ  -64(AX)(BX*1), BX
+
+	// Unless it is aligned: the first vector, and the one at the next aligned address.
+	MOVQ  AX, CX
+	ANDQ  $+15, CX
+	JE    fours128
+	MOVQ  $+16, DI
+	SUBQ  CX, DI
+	MOVOU (DX), X1
+	PXOR  X0, X1
+
+	// The key goes along: it turns by step mod 4 bytes.
+	MOVQ   DI, CX
+	SHLL   $0x03, CX
+	RORL   CL, SI
+	MOVD   SI, X0
+	PSHUFD $0x00, X0, X0
+	MOVOU  (DX)(DI*1), X6
+	PXOR   X0, X6
+	MOVOU  X1, (AX)
+	MOVOU  X6, (AX)(DI*1)
+	ADDQ   $+16, DI
+	ADDQ   DI, AX
+	ADDQ   DI, DX
+
+fours128:
+	MOVOU (DX), X1
+	PXOR  X0, X1
+	MOVOU X1, (AX)
+	MOVOU 16(DX), X1
+	PXOR  X0, X1
+	MOVOU X1, 16(AX)
+	MOVOU 32(DX), X1
+	PXOR  X0, X1
+	MOVOU X1, 32(AX)
+	MOVOU 48(DX), X1
+	PXOR  X0, X1
+	MOVOU X1, 48(AX)
+	ADDQ  $+64, DX
+	ADDQ  $+64, AX
+	CMPQ  AX, BX
+	JB    fours128
+	MOVOU X2, (BX)
+	MOVOU X3, 16(BX)
+	MOVOU X4, 32(BX)
+	MOVOU X5, 48(BX)
 	RET

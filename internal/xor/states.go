@@ -124,13 +124,19 @@ func maskWalk(s uint8, p []byte, key uint32) uint8 {
 }
 
 // ending returns the state at the end of p, of which a vector kernel has found
-// that it can be text. Its last three bytes tell.
+// that it can be text. p must not be empty.
 func ending(p []byte) uint8 {
+	if p[len(p)-1] < 0x80 {
+		return whole
+	}
+	return endingOpen(p)
+}
+
+// endingOpen is ending for text that does not end with ASCII. Its last three
+// bytes tell.
+func endingOpen(p []byte) uint8 {
 	for n := 1; n <= min(3, len(p)); n++ {
-		switch b := p[len(p)-n]; {
-		case b < 0x80:
-			return whole
-		case b >= 0xc0:
+		if p[len(p)-n] >= 0xc0 {
 			// A kernel looks at first bytes only when it sees what follows.
 			return walk(whole, p[len(p)-n:])
 		}

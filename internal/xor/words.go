@@ -5,6 +5,7 @@ package xor
 import (
 	"encoding/binary"
 	"math/bits"
+	"unsafe"
 )
 
 // shortMax is the longest payload for which no vector kernel is called.
@@ -14,66 +15,78 @@ const shortMax = 64
 const highBits = 0x8080808080808080
 
 // rotate returns the key for the byte n bytes on.
-func rotate(key uint32, n int) uint32 { return bits.RotateLeft32(key, -8*(n&3)) }
+func rotate(key uint32, n int) uint32 { return bits.RotateLeft32(key, -8*n) }
 
 // twice returns the key for eight bytes.
 func twice(key uint32) uint64 { return uint64(key)<<32 | uint64(key) }
 
-// mask masks p in place and returns the key for the byte after p. Of a short p
-// it also returns the bits that any of the masked bytes has, somewhere in seen.
+// mask masks n bytes of src into dst, which is src or apart from it. Of few bytes
+// it also returns the bits that any of the masked ones has, somewhere in seen.
 //
 // It goes inwards from both ends, by words that may overlap in the middle: all
-// are loaded before the first is stored. The key for the byte after p is also
-// the key for the byte any multiple of four before the end.
-func mask(p []byte, key uint32) (next uint32, seen uint64) {
-	n := len(p)
-	next = rotate(key, n)
-	le := binary.LittleEndian
+// are loaded before the first is stored.
+//
+// Pointers and a length are fewer arguments than slices, and so fewer stores to
+// the stack: stores are what masking is bound by.
+func mask(dst, src *byte, n int, key uint32) (seen uint64) {
 	if n < 8 {
-		if n >= 4 {
-			a, b := le.Uint32(p)^key, le.Uint32(p[n-4:])^next
-			le.PutUint32(p, a)
-			le.PutUint32(p[n-4:], b)
-			return next, uint64(a | b)
-		}
-		for i := range p {
-			p[i] ^= byte(key)
-			seen |= uint64(p[i])
-			key >>= 8
-		}
-		return next, seen
+		return maskFew(dst, src, n, key)
 	}
-	front, back := twice(key), twice(next)
+	le := binary.LittleEndian
+	front, back := twice(key), twice(rotate(key, n))
 	switch {
 	case n <= 16:
-		a, b := le.Uint64(p)^front, le.Uint64(p[n-8:])^back
-		le.PutUint64(p, a)
-		le.PutUint64(p[n-8:], b)
+		a, b := le.Uint64(at(src, 0))^front, le.Uint64(at(src, n-8))^back
+		le.PutUint64(at(dst, 0), a)
+		le.PutUint64(at(dst, n-8), b)
 		seen = a | b
 	case n <= 32:
-		a, b, c, d := le.Uint64(p)^front, le.Uint64(p[8:])^front, le.Uint64(p[n-16:])^back, le.Uint64(p[n-8:])^back
-		le.PutUint64(p, a)
-		le.PutUint64(p[8:], b)
-		le.PutUint64(p[n-16:], c)
-		le.PutUint64(p[n-8:], d)
+		a, b, c, d := le.Uint64(at(src, 0))^front, le.Uint64(at(src, 8))^front, le.Uint64(at(src, n-16))^back, le.Uint64(at(src, n-8))^back
+		le.PutUint64(at(dst, 0), a)
+		le.PutUint64(at(dst, 8), b)
+		le.PutUint64(at(dst, n-16), c)
+		le.PutUint64(at(dst, n-8), d)
 		seen = a | b | c | d
 	case n <= shortMax:
-		a, b, c, d := le.Uint64(p)^front, le.Uint64(p[8:])^front, le.Uint64(p[16:])^front, le.Uint64(p[24:])^front
-		e, f, g, h := le.Uint64(p[n-32:])^back, le.Uint64(p[n-24:])^back, le.Uint64(p[n-16:])^back, le.Uint64(p[n-8:])^back
-		le.PutUint64(p, a)
-		le.PutUint64(p[8:], b)
-		le.PutUint64(p[16:], c)
-		le.PutUint64(p[24:], d)
-		le.PutUint64(p[n-32:], e)
-		le.PutUint64(p[n-24:], f)
-		le.PutUint64(p[n-16:], g)
-		le.PutUint64(p[n-8:], h)
+		a, b, c, d := le.Uint64(at(src, 0))^front, le.Uint64(at(src, 8))^front, le.Uint64(at(src, 16))^front, le.Uint64(at(src, 24))^front
+		e, f, g, h := le.Uint64(at(src, n-32))^back, le.Uint64(at(src, n-24))^back, le.Uint64(at(src, n-16))^back, le.Uint64(at(src, n-8))^back
+		le.PutUint64(at(dst, 0), a)
+		le.PutUint64(at(dst, 8), b)
+		le.PutUint64(at(dst, 16), c)
+		le.PutUint64(at(dst, 24), d)
+		le.PutUint64(at(dst, n-32), e)
+		le.PutUint64(at(dst, n-24), f)
+		le.PutUint64(at(dst, n-16), g)
+		le.PutUint64(at(dst, n-8), h)
 		seen = a | b | c | d | e | f | g | h
+	case dst == src:
+		long(dst, n, key)
 	default:
-		long(p, p, key, next)
+		longCopy(dst, src, n, key)
 	}
-	return next, seen
+	return seen
 }
+
+// maskFew is mask for less than eight bytes.
+func maskFew(dst, src *byte, n int, key uint32) (seen uint64) {
+	d, s := unsafe.Slice(dst, n), unsafe.Slice(src, n)
+	if n >= 4 {
+		le := binary.LittleEndian
+		a, b := le.Uint32(s)^key, le.Uint32(s[n-4:])^rotate(key, n)
+		le.PutUint32(d, a)
+		le.PutUint32(d[n-4:], b)
+		return uint64(a | b)
+	}
+	for i, b := range s {
+		d[i] = b ^ byte(key)
+		seen |= uint64(d[i])
+		key >>= 8
+	}
+	return seen
+}
+
+// at returns eight bytes from p+offset on.
+func at(p *byte, offset int) []byte { return (*[8]byte)(unsafe.Add(unsafe.Pointer(p), offset))[:] }
 
 // words masks src, which is longer than shortMax, into dst, which is as long.
 func words(dst, src []byte, key uint32) {
@@ -91,8 +104,7 @@ func words(dst, src []byte, key uint32) {
 		le.PutUint64(d[56:], le.Uint64(s[56:])^k)
 		src, dst = src[64:], dst[64:]
 	}
-	copy(dst, src)
-	mask(dst, key)
+	mask(unsafe.SliceData(dst), unsafe.SliceData(src), len(src), key)
 }
 
 // shortASCII reports whether all bytes of a short p are ASCII.

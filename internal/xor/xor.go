@@ -9,25 +9,22 @@
 // assembly out.
 package xor
 
+import "unsafe"
+
 //go:generate go run -C gen .
 
 // Mask masks p in place with key, whose first byte is its lowest, and returns
 // the key rotated so that masking can go on with the byte after p.
 func Mask(p []byte, key uint32) (next uint32) {
-	next, _ = mask(p, key)
-	return next
+	mask(unsafe.SliceData(p), unsafe.SliceData(p), len(p), key)
+	return rotate(key, len(p))
 }
 
 // Copy writes src masked with key to dst, which must be at least as long and
 // either the same bytes or no bytes in common.
 func Copy(dst, src []byte, key uint32) {
 	dst = dst[:len(src)]
-	if len(src) > shortMax {
-		long(dst, src, key, rotate(key, len(src)))
-		return
-	}
-	copy(dst, src)
-	mask(dst, key)
+	mask(unsafe.SliceData(dst), unsafe.SliceData(src), len(src), key)
 }
 
 // Text validates UTF-8 that arrives in pieces, cut anywhere. It finds the first
@@ -48,13 +45,12 @@ func (t *Text) Write(p []byte) bool {
 // MaskWrite masks p in place as Mask does, all of it in any case, and takes what
 // comes out as Write does.
 func (t *Text) MaskWrite(p []byte, key uint32) (next uint32, ok bool) {
+	next = rotate(key, len(p))
 	if len(p) > shortMax {
-		next = rotate(key, len(p))
-		t.state = maskText(t.state, p, key, next)
+		t.state = maskText(t.state, p, key)
 		return next, t.state != broken
 	}
-	next, bits := mask(p, key)
-	if bits&highBits != 0 || t.state != whole {
+	if mask(unsafe.SliceData(p), unsafe.SliceData(p), len(p), key)&highBits != 0 || t.state != whole {
 		t.state = text(t.state, p)
 	}
 	return next, t.state != broken
