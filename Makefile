@@ -10,6 +10,9 @@ TOOL := $(GO) tool -modfile=tools.mod
 # What make bench compares: see bench/README.md.
 BENCH ?=
 
+# How make scale runs: see bench/README.md.
+SCALE ?=
+
 # How long each fuzz target runs.
 FUZZTIME ?= 10s
 
@@ -79,9 +82,17 @@ bench-smoke: ## see that the comparison works, without numbers worth a look
 	cd bench && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) test -short ./...
 	cd bench && $(GO) run ./run -quick -out "$$(mktemp -d)"
 
+.PHONY: scale
+scale: ## an Engine with 100,000 connections for ten minutes: make scale SCALE='-conns 20000 -duration 1m'
+	cd bench && $(GO) run ./scale $(SCALE)
+
 .PHONY: kernels
 kernels: ## compare the masking and text kernels with other libraries' and with C
 	cd internal/xor/peers && $(GO) run .
+
+.PHONY: deflate
+deflate: ## compare our DEFLATE with that of other libraries
+	cd internal/flate/peers && $(GO) run .
 
 .PHONY: autobahn autobahn-original
 autobahn: ## run the conformance suite against examples/echo and the client

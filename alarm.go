@@ -4,19 +4,23 @@ package websocket
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // An alarm calls back when it may be time for something; due then tells what.
 type alarm struct {
 	mu      sync.Mutex
-	start   time.Time // what now counts from
 	keep    keepalive
 	endBy   time.Duration // when the connection is ended whatever happens; 0 for never
 	stopped bool
+	swept   bool          // somebody asks from time to time: no timer for heartbeats
+	reading atomic.Uint32 // flags
 	timer   *time.Timer
-	ring    func() // what the timer calls
 }
+
+// A ticker is called when it may be time for something.
+type ticker interface{ tick() }
 
 // alarmCall is what an alarm wants to be done.
 type alarmCall uint8
@@ -28,41 +32,92 @@ const (
 	alarmOver              // the connection should have ended by now
 )
 
-func (a *alarm) init(heartbeat, timeout time.Duration, ring func()) {
+func (a *alarm) init(heartbeat, timeout time.Duration, owner ticker) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.start, a.ring = time.Now(), ring
 	a.keep = keepalive{interval: heartbeat, timeout: timeout, heard: a.now()}
 	if heartbeat > 0 {
-		a.timer = time.AfterFunc(heartbeat, ring)
+		a.timer = time.AfterFunc(heartbeat, owner.tick)
 	}
 }
 
+// epoch is what times are counted from, so that a time needs no more than eight
+// bytes.
+var epoch = time.Now()
+
+// ages is added to all times, so that they are later than 0 for a clock that was
+// set back, too.
+const ages = 100 * 365 * 24 * time.Hour
+
 // now returns the time as the keepalive counts it.
-func (a *alarm) now() time.Duration { return time.Since(a.start) + 1 }
+func (a *alarm) now() time.Duration { return time.Since(epoch) + ages }
+
+// What a read does. Between two looks of the alarm the flags are enough: the
+// clock is asked, and the lock taken, only while a ping waits for its answer.
+const (
+	readParked = 1 << iota // it waits for input
+	readHeard              // something came since the last look
+	readExact              // keep is to be told at once
+)
 
 // park, received and leave tell what a read does: see keepalive.
 func (a *alarm) park() {
-	a.mu.Lock()
-	a.keep.park(a.now())
-	a.mu.Unlock()
+	if a.keep.interval > 0 && a.reading.Or(readParked)&readExact != 0 {
+		a.mu.Lock()
+		a.look(a.now())
+		a.mu.Unlock()
+	}
 }
 
 func (a *alarm) received() {
+	for {
+		switch was := a.reading.Load(); {
+		case was&readExact != 0:
+			a.answered()
+			return
+		case was == readHeard || a.reading.CompareAndSwap(was, readHeard):
+			return
+		}
+	}
+}
+
+// answered is received while a ping waits for its answer.
+func (a *alarm) answered() {
 	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.reading.Store(0)
 	a.keep.received()
-	a.mu.Unlock()
+	a.keep.park(a.now())
 }
 
 func (a *alarm) leave() {
 	a.mu.Lock()
-	a.keep.leave(a.now())
-	a.mu.Unlock()
+	defer a.mu.Unlock()
+	now := a.now()
+	a.look(now)
+	a.reading.And(^uint32(readParked))
+	a.keep.leave(now)
+}
+
+// look tells keep what reads have done. It reports whether something came. The
+// caller holds mu.
+func (a *alarm) look(now time.Duration) (heard bool) {
+	was := a.reading.And(^uint32(readHeard))
+	if heard = was&readHeard != 0; heard {
+		a.keep.received()
+	}
+	switch parked := was&readParked != 0; {
+	case parked && !a.keep.parked:
+		a.keep.park(now)
+	case !parked && a.keep.parked:
+		a.keep.leave(now)
+	}
+	return heard
 }
 
 // endWithin makes d from now the latest moment for the end, unless there is an
 // earlier one.
-func (a *alarm) endWithin(d time.Duration) {
+func (a *alarm) endWithin(d time.Duration, owner ticker) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	by := a.now() + d
@@ -70,11 +125,11 @@ func (a *alarm) endWithin(d time.Duration) {
 		return
 	}
 	a.endBy = by
-	a.wakeAt(by)
+	a.wakeAt(by, owner)
 }
 
 // due returns what is to be done now and sets the timer for the next time.
-func (a *alarm) due() alarmCall {
+func (a *alarm) due(owner ticker) alarmCall {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.now()
@@ -84,12 +139,21 @@ func (a *alarm) due() alarmCall {
 	case a.endBy > 0 && now >= a.endBy:
 		return alarmOver
 	case a.endBy > 0:
-		a.wakeAt(a.endBy)
+		a.wakeAt(a.endBy, owner)
 		return alarmNothing
 	}
+	heard := a.look(now)
 	do, at := a.keep.next(now)
-	if at > 0 {
-		a.wakeAt(at)
+	if heard { // soon again, to know when silence began
+		at = min(at, now+a.keep.interval/4)
+	}
+	if at > 0 && !a.swept {
+		a.wakeAt(at, owner)
+	}
+	if a.keep.pinged > 0 {
+		a.reading.Or(readExact)
+	} else {
+		a.reading.And(^uint32(readExact))
 	}
 	switch do {
 	case heartbeatPing:
@@ -101,21 +165,36 @@ func (a *alarm) due() alarmCall {
 }
 
 // again puts alarmSilent off, as if the heartbeat had been sent just now.
-func (a *alarm) again() {
+func (a *alarm) again(owner ticker) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.now()
+	a.look(now)
 	a.keep.again(now)
-	a.wakeAt(now + a.keep.timeout)
+	if !a.swept {
+		a.wakeAt(now+a.keep.timeout, owner)
+	}
 }
 
 // wakeAt sets the timer. The caller holds mu.
-func (a *alarm) wakeAt(at time.Duration) {
+func (a *alarm) wakeAt(at time.Duration, owner ticker) {
 	d := max(at-a.now(), 0)
 	if a.timer == nil {
-		a.timer = time.AfterFunc(d, a.ring)
+		a.timer = time.AfterFunc(d, owner.tick)
 	} else {
 		a.timer.Reset(d)
+	}
+}
+
+// sweep says that due will be called from time to time, so that heartbeats need
+// no timer.
+func (a *alarm) sweep() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.swept = true
+	if a.endBy == 0 && a.timer != nil {
+		a.timer.Stop()
+		a.timer = nil
 	}
 }
 

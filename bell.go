@@ -23,18 +23,18 @@ const (
 // taken back: so a ring is never lost, and one meant for an earlier wait must
 // never be heard by a later one. The mutex sees to both.
 type bell struct {
-	ring   func(on bool)      // wakeRead or wakeWrite
-	ringAt func(at time.Time) // wakeReadAt
+	t transport
 
-	mu   sync.Mutex
-	gen  uint32 // of the registration; a callback of an older one does nothing
-	rung bool
-	why  wake
+	mu     sync.Mutex
+	gen    uint32 // of the registration; a callback of an older one does nothing
+	rung   bool
+	why    wake
+	writes bool // it wakes who writes, not who reads
 
 	// Only for the goroutine that waits.
+	probed bool            // a probe is under way
 	done   <-chan struct{} // the registered context's
 	stop   func() bool
-	probed bool // a probe is under way
 }
 
 // watch registers ctx, to be called just before waiting. Contexts that share a
@@ -99,7 +99,7 @@ func (b *bell) probe() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.rung {
-		b.ringAt(time.Now().Add(probeTime))
+		b.t.wakeReadAt(time.Now().Add(probeTime))
 	}
 }
 
@@ -112,6 +112,17 @@ func (b *bell) answer() wake {
 	b.rung = b.rung || b.probed // its deadline goes too
 	b.quiet()
 	return why
+}
+
+// adopt changes the transport, from where the one who waits will not wait in it.
+func (b *bell) adopt(t transport) {
+	b.unwatch()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.t, b.probed = t, false
+	if b.rung {
+		b.ring(true)
+	}
 }
 
 // sound and quiet are called with mu held.
@@ -127,5 +138,13 @@ func (b *bell) quiet() {
 	if b.rung && b.why == 0 {
 		b.rung, b.probed = false, false
 		b.ring(false)
+	}
+}
+
+func (b *bell) ring(on bool) {
+	if b.writes {
+		b.t.wakeWrite(on)
+	} else {
+		b.t.wakeRead(on)
 	}
 }

@@ -14,11 +14,10 @@ func newTransport(nc net.Conn) transport {
 	if t := newRawTransport(nc); t != nil {
 		return t
 	}
-	ct := connTransport{nc: nc}
 	if interruptible(nc) {
-		return &ct
+		return &connTransport{nc: nc}
 	}
-	return newAheadTransport(ct)
+	return newAheadTransport(connTransport{nc: nc})
 }
 
 // interruptible reports whether a read of nc that waits can be woken by a

@@ -106,6 +106,7 @@ type dialing struct {
 	auth      string // Authorization from the first URL, "" for none
 	elsewhere bool   // a redirect has led to another host
 	redirects int    // how many more are followed
+	deflate   deflation
 	est       established
 }
 
@@ -120,7 +121,11 @@ func newDialing(rawURL string, opts *DialOptions) (*dialing, error) {
 	if err := checkRequestHeader(opts.Header); err != nil {
 		return nil, err
 	}
-	d := &dialing{opts: opts, url: u, redirects: opts.Redirects}
+	deflate, err := newDeflation(opts.Compression)
+	if err != nil {
+		return nil, err
+	}
+	d := &dialing{opts: opts, url: u, redirects: opts.Redirects, deflate: deflate}
 	if u.User != nil {
 		d.auth, u.User = basicAuth(u.User), nil
 	}
@@ -223,7 +228,7 @@ func (d *dialing) request() *http.Request {
 // shake exchanges the handshake over nc and judges the answer. What is agreed
 // on is in d.est, unless there is a redirect to follow.
 func (d *dialing) shake(nc net.Conn, r *http.Request, key string) (*url.URL, error) {
-	a, err := exchange(nc, appendRequest(make([]byte, 0, 512), r, key, d.opts.Subprotocols), r.Method)
+	a, err := exchange(nc, appendRequest(make([]byte, 0, 512), r, key, d.opts.Subprotocols, &d.deflate), r.Method)
 	if err != nil {
 		return nil, handshakeError(0, "no answer from "+r.URL.Host, err)
 	}
@@ -238,16 +243,16 @@ func (d *dialing) shake(nc net.Conn, r *http.Request, key string) (*url.URL, err
 	if a.resp.StatusCode != http.StatusSwitchingProtocols {
 		return nil, a.asError("the server does not open a WebSocket here")
 	}
-	subprotocol, err := checkResponse(a.resp, key, d.opts.Subprotocols)
+	agreed, err := checkResponse(a.resp, key, d.opts.Subprotocols, &d.deflate)
 	if err != nil {
 		return nil, a.asError(err.Error())
 	}
+	agreed.response = completeResponse(a.resp, nc, r)
 	d.est = established{
-		role:        RoleClient,
-		settings:    d.opts.settings(),
-		buffered:    a.buffered(),
-		subprotocol: subprotocol,
-		response:    completeResponse(a.resp, nc, r),
+		role:      RoleClient,
+		settings:  d.opts.settings(),
+		buffered:  a.buffered(),
+		agreement: agreed,
 	}
 	return nil, nil
 }

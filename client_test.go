@@ -55,7 +55,7 @@ func listenScript(t *testing.T, script func(nc net.Conn)) (addr string) {
 // answer101 is the head of the right answer to r, without its empty line.
 func answer101(r *http.Request) string {
 	return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-		"Sec-WebSocket-Accept: " + acceptKey(r.Header.Get("Sec-WebSocket-Key")) + "\r\n"
+		"Sec-WebSocket-Accept: " + string(appendAcceptKey(nil, r.Header.Get("Sec-WebSocket-Key"))) + "\r\n"
 }
 
 // answering is a script that reads a request, answers and waits for the end.

@@ -5,15 +5,16 @@ package websocket
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"net"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/seed86893212/websocket/internal/bufpool"
+	"github.com/seed86893212/websocket/internal/flate"
 )
 
 // A Conn is a WebSocket connection. It comes from Handler, Upgrade, Dial or
@@ -22,29 +23,35 @@ import (
 // reads. One goroutine at a time may read; everything else is safe for
 // concurrent use. A connection that is not needed any more must be closed.
 type Conn struct {
-	l           link
-	subprotocol string
-	extensions  string
-	response    *http.Response
-	user        atomic.Pointer[any]
-
-	mu       sync.Mutex
-	readDone context.Context // CloseRead's
+	l        blocking
+	agreed   *terms
+	user     atomic.Pointer[any]
+	readDone atomic.Pointer[context.Context] // CloseRead's
 }
+
+// terms are what a connection keeps of its opening handshake.
+type terms struct {
+	agreement
+	z *deflater // nil if this side compresses nothing
+}
+
+// nothingAgreed is what most handshakes agree on.
+var nothingAgreed terms
 
 // established is what an opening handshake hands to a connection.
 type established struct {
-	role        Role
-	settings    settings
-	buffered    []byte // the peer's bytes that came with its handshake
-	subprotocol string
-	extensions  string
-	response    *http.Response // client only
+	agreement
+	role     Role
+	settings *settings
+	buffered []byte // the peer's bytes that came with its handshake
 }
 
 func newConn(nc net.Conn, est established) *Conn {
-	c := &Conn{subprotocol: est.subprotocol, extensions: est.extensions, response: est.response}
-	c.l.init(newTransport(nc), est.role, est.settings, est.buffered)
+	c := &Conn{agreed: &nothingAgreed}
+	if est.agreement != nothingAgreed.agreement {
+		c.agreed = &terms{est.agreement, newDeflater(est.deflate)}
+	}
+	c.l.init(newTransport(nc), est.role, est.settings, est.deflate, est.buffered)
 	return c
 }
 
@@ -59,15 +66,17 @@ func NewConn(nc net.Conn, cfg *ConnConfig) (*Conn, error) {
 		return nil, errors.New("websocket: NewConn: no net.Conn")
 	case cfg == nil || cfg.Role != RoleClient && cfg.Role != RoleServer:
 		return nil, errors.New("websocket: NewConn: Role must be RoleClient or RoleServer")
-	case cfg.Extensions != "":
-		return nil, errors.New("websocket: NewConn: unknown extension in " + cfg.Extensions)
+	}
+	agreed, err := agreedAlready(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("websocket: NewConn: %w", err)
 	}
 	_ = nc.SetDeadline(time.Time{}) // one that is left over would never let a read wait
 	return newConn(nc, established{
-		role:        cfg.Role,
-		settings:    cfg.settings(),
-		buffered:    cfg.Buffered,
-		subprotocol: cfg.Subprotocol,
+		role:      cfg.Role,
+		settings:  cfg.settings(),
+		buffered:  cfg.Buffered,
+		agreement: agreed,
 	}), nil
 }
 
@@ -98,7 +107,7 @@ func (m Message) Clone() Message {
 // net.ErrClosed and the cause. While somebody else reads, Read returns
 // ErrConcurrentRead or ErrTaken.
 func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
-	return c.read(ctx, nil)
+	return c.l.message(ctx, nil, false)
 }
 
 // ReadInto is Read into buf: the message overwrites it from buf[:0], and the
@@ -107,39 +116,7 @@ func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 // run. With an error the result is buf[:0], and buf is the caller's again.
 // Errors, and what happens when ctx ends, are as for Read.
 func (c *Conn) ReadInto(ctx context.Context, buf []byte) (MessageType, []byte, error) {
-	if buf == nil {
-		buf = []byte{}
-	}
-	t, p, err := c.read(ctx, buf)
-	if err != nil {
-		return 0, buf[:0], err
-	}
-	return t, p, nil
-}
-
-// read reads a whole message: into buf, or with a nil buf into memory of its own.
-func (c *Conn) read(ctx context.Context, buf []byte) (MessageType, []byte, error) {
-	if err := c.l.take(ctx); err != nil {
-		return 0, nil, err
-	}
-	defer c.l.give()
-	if err := c.l.discard(ctx); err != nil {
-		return 0, nil, err
-	}
-	lent := c.l.rd.lend(buf)
-	ev, err := c.l.message(ctx)
-	if lent {
-		c.l.rd.takeBack(err != nil)
-	}
-	switch {
-	case err != nil:
-		return 0, nil, err
-	case ev.kept && (buf == nil || lent):
-		return ev.typ, ev.data, nil
-	case buf == nil:
-		return ev.typ, append(make([]byte, 0, len(ev.data)), ev.data...), nil
-	}
-	return ev.typ, append(buf[:0], ev.data...), nil
+	return c.l.message(ctx, buf, true)
 }
 
 // Reader waits for the next message and returns a reader of it, for messages
@@ -153,9 +130,9 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, *MessageReader, error) 
 	if err := c.l.discard(ctx); err != nil {
 		return 0, nil, err
 	}
+	var ev event
 	for {
-		ev, err := c.l.next(ctx, true)
-		if err != nil {
+		if err := c.l.next(ctx, true, &ev); err != nil {
 			return 0, nil, err
 		}
 		if ev.kind == eventStart {
@@ -185,7 +162,7 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 		c.l.rd.in.grow = bufpool.Grow
 		err := c.l.discard(ctx)
 		if err == nil {
-			err = runLoop(ctx, &c.l, func(ev event) (more bool) {
+			err = runLoop(ctx, &c.l, func(ev *event) (more bool) {
 				if ev.kind != eventMessage {
 					return true
 				}
@@ -223,22 +200,24 @@ func (c *Conn) endLoop() {
 // the reading side is not free, the context has ended already, with the reason
 // as its cause.
 func (c *Conn) CloseRead(ctx context.Context) context.Context {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.readDone != nil {
-		return c.readDone
-	}
 	ctx, cancel := context.WithCancelCause(ctx)
+	if !c.readDone.CompareAndSwap(nil, &ctx) {
+		if done := c.readDone.Load(); done != nil {
+			ctx = *done
+		}
+		cancel(nil)
+		return ctx
+	}
 	if err := c.l.rd.role.drive(true); err != nil {
+		c.readDone.Store(nil)
 		cancel(err)
 		return ctx
 	}
-	c.readDone = ctx
 	go func() {
 		defer c.l.give()
+		var ev event
 		for {
-			ev, err := c.l.next(context.Background(), true)
-			if err != nil {
+			if err := c.l.next(context.Background(), true, &ev); err != nil {
 				cancel(err)
 				return
 			}
@@ -258,7 +237,9 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 // nil means that the message is accepted; an error of the transport may come
 // back from a later call. When ctx ends first, Write returns its error: if
 // nothing of the message had been sent, nothing will be; otherwise its rest is
-// still sent, before anything else, and the connection stays usable. A text
+// still sent, before anything else, and the connection stays usable. (With
+// Compression.SendTakeover a compressed message is sent in any case: those after
+// it may refer to it.) A text
 // message that is not UTF-8 is refused with ErrInvalidText (RFC 6455, section
 // 5.6). On a connection that is closing or closed the error matches
 // net.ErrClosed and, if there is one, the cause.
@@ -266,17 +247,29 @@ func (c *Conn) Write(ctx context.Context, t MessageType, p []byte) error {
 	if err := c.l.set.sendable(ctx, t, p); err != nil {
 		return err
 	}
-	_, err := c.write(ctx, t, p)
+	if c.agreed.z != nil {
+		_, err := c.writePacked(ctx, t, p, nil)
+		return err
+	}
+	_, err := c.l.write(ctx, t.opcode(), p, nil)
 	return err
 }
 
 // write sends a message that has been checked. With an error, accepted tells
-// whether its rest will be sent all the same.
-func (c *Conn) write(ctx context.Context, t MessageType, p []byte) (accepted bool, err error) {
-	if accepted, err = c.l.write(ctx, Opcode(t), true, p, false); accepted {
-		c.l.set.sent(t, len(p))
+// whether its rest will be sent all the same. shared are the compressed forms of a
+// prepared message, nil for others.
+func (c *Conn) write(ctx context.Context, t MessageType, p []byte, shared *flate.Shared) (accepted bool, err error) {
+	if c.agreed.z != nil {
+		return c.writePacked(ctx, t, p, shared)
 	}
-	return accepted, err
+	return c.l.write(ctx, t.opcode(), p, nil)
+}
+
+// writePacked is write where permessage-deflate was agreed on.
+func (c *Conn) writePacked(ctx context.Context, t MessageType, p []byte, shared *flate.Shared) (accepted bool, err error) {
+	pc := c.agreed.z.pack(t, p, shared)
+	defer pc.free()
+	return c.l.write(ctx, t.opcode(), p, &pc)
 }
 
 // WriteText is Write for a text message in a string.
@@ -286,7 +279,7 @@ func (c *Conn) WriteText(ctx context.Context, s string) error {
 
 // WritePrepared is Write for a prepared message.
 func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
-	_, err := c.write(ctx, m.typ, m.payload())
+	_, err := c.write(ctx, m.typ, m.payload, &m.shared)
 	return err
 }
 
@@ -297,7 +290,7 @@ func (c *Conn) Writer(ctx context.Context, t MessageType) (*MessageWriter, error
 	if err := c.l.set.sendable(ctx, t, nil); err != nil {
 		return nil, err
 	}
-	return newMessageWriter(ctx, &c.l, t)
+	return newMessageWriter(ctx, &c.l, t, c.agreed.z)
 }
 
 // Send queues a message and returns without waiting, so that a slow peer holds
@@ -309,18 +302,26 @@ func (c *Conn) Send(t MessageType, p []byte) error {
 	if err := c.l.set.sendable(context.Background(), t, p); err != nil {
 		return err
 	}
-	return c.send(t, p)
+	return c.send(t, p, nil)
 }
 
 // SendPrepared is Send for a prepared message.
-func (c *Conn) SendPrepared(m *PreparedMessage) error { return c.send(m.typ, m.payload()) }
+func (c *Conn) SendPrepared(m *PreparedMessage) error { return c.send(m.typ, m.payload, &m.shared) }
 
-func (c *Conn) send(t MessageType, p []byte) error {
+func (c *Conn) send(t MessageType, p []byte, shared *flate.Shared) error {
 	open := !c.l.isClosed()
-	if err := c.l.wr.enqueue(Opcode(t), p); err != nil {
+	var err error
+	if c.agreed.z != nil {
+		pc := c.agreed.z.pack(t, p, shared)
+		defer pc.free()
+		err = c.l.wr.enqueue(t.opcode(), p, &pc)
+	} else {
+		err = c.l.wr.enqueue(t.opcode(), p, nil)
+	}
+	if err != nil {
 		return c.l.writeError(err, open)
 	}
-	c.l.set.sent(t, len(p))
+	c.l.set.sent(t.kind(), len(p))
 	return nil
 }
 
@@ -350,8 +351,9 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	payload, answer := c.l.ping.expect()
-	defer c.l.ping.forget(payload)
+	p := c.l.pinger()
+	payload, answer := p.expect()
+	defer p.forget(payload)
 	sent := time.Now()
 	if err := c.SendPing([]byte(payload)); err != nil {
 		return 0, err
@@ -363,7 +365,7 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 		}
 	case <-ctx.Done():
 		return 0, ctx.Err()
-	case <-c.l.ended:
+	case <-c.l.done():
 	}
 	return 0, c.l.atEnd()
 }
@@ -403,7 +405,7 @@ func (c *Conn) CloseNow() error { return c.l.closeNow() }
 
 // Done returns a channel that is closed when the connection has ended and
 // everything it held has been given up.
-func (c *Conn) Done() <-chan struct{} { return c.l.ended }
+func (c *Conn) Done() <-chan struct{} { return c.l.done() }
 
 // Err returns why the connection ended, nil before that. See Read for what it
 // can be.
@@ -413,21 +415,21 @@ func (c *Conn) Err() error { return c.l.err() }
 func (c *Conn) State() State { return State(c.l.state.Load()) }
 
 // Subprotocol returns the subprotocol that the handshake agreed on, "" for none.
-func (c *Conn) Subprotocol() string { return c.subprotocol }
+func (c *Conn) Subprotocol() string { return c.agreed.subprotocol }
 
 // Extensions returns the extensions that the handshake agreed on, as in the
 // Sec-WebSocket-Extensions header, "" for none.
-func (c *Conn) Extensions() string { return c.extensions }
+func (c *Conn) Extensions() string { return c.agreed.extensions }
 
 // Response returns what the server answered to Dial, without its body; nil on a
 // connection that Dial did not open.
-func (c *Conn) Response() *http.Response { return c.response }
+func (c *Conn) Response() *http.Response { return c.agreed.response }
 
 // LocalAddr returns the address of this side's transport.
-func (c *Conn) LocalAddr() net.Addr { return c.l.rd.t.conn().LocalAddr() }
+func (c *Conn) LocalAddr() net.Addr { return c.l.transport().localAddr() }
 
 // RemoteAddr returns the address of the peer's transport.
-func (c *Conn) RemoteAddr() net.Addr { return c.l.rd.t.conn().RemoteAddr() }
+func (c *Conn) RemoteAddr() net.Addr { return c.l.transport().remoteAddr() }
 
 // SetMaxMessageSize changes MaxMessageSize for the messages that begin from now
 // on, with the meaning it has in the options. It is for the reading goroutine.
@@ -449,16 +451,4 @@ func (c *Conn) UserData() any {
 // SyscallConn returns the raw connection of the transport, below TLS, for socket
 // options and facts. Reading or writing through it ruins the WebSocket
 // connection. The error matches errors.ErrUnsupported if there is none.
-func (c *Conn) SyscallConn() (syscall.RawConn, error) {
-	nc := c.l.rd.t.conn()
-	if t, ok := nc.(interface{ NetConn() net.Conn }); ok {
-		nc = t.NetConn()
-	}
-	if sc, ok := nc.(syscall.Conn); ok {
-		return sc.SyscallConn()
-	}
-	return nil, errors.ErrUnsupported
-}
-
-// driven reports whether a driver outlives the caller's use of the connection.
-func (c *Conn) driven() bool { return false }
+func (c *Conn) SyscallConn() (syscall.RawConn, error) { return c.l.transport().rawConn() }

@@ -72,18 +72,60 @@ func echo(c *Conn, mode string) error {
 	case "serve":
 		ev := &Events{Message: func(c *Conn, t MessageType, p []byte) { c.Write(bg, t, p) }}
 		return ev.Serve(bg, c)
+	case "engine", "engine blocking":
+		return serveEngine(c, &EngineOptions{Blocking: mode != "engine"}, &Events{
+			Message: func(c *Conn, t MessageType, p []byte) { c.Write(bg, t, p) },
+		})
 	}
 	panic(mode)
 }
 
-var modes = []string{"read", "into", "messages", "stream", "serve"}
+var modes = []string{"read", "into", "messages", "stream", "serve", "engine", "engine blocking"}
+
+// drivers are the ways of driving a connection with callbacks until it ends.
+var drivers = map[string]func(ev *Events, c *Conn) error{
+	"serve":  func(ev *Events, c *Conn) error { return ev.Serve(bg, c) },
+	"engine": func(ev *Events, c *Conn) error { return serveEngine(c, nil, ev) },
+	"engine blocking": func(ev *Events, c *Conn) error {
+		return serveEngine(c, &EngineOptions{Blocking: true}, ev)
+	},
+}
+
+// overDrivers runs test once over each transport with each driver.
+func overDrivers(t *testing.T, test func(t *testing.T, pair pairFunc, serve func(ev *Events, c *Conn) error)) {
+	t.Helper()
+	overTransports(t, func(t *testing.T, pair pairFunc) {
+		for name, serve := range drivers {
+			t.Run(name, func(t *testing.T) { test(t, pair, serve) })
+		}
+	})
+}
+
+// serveEngine is Events.Serve by an Engine of its own.
+func serveEngine(c *Conn, opts *EngineOptions, ev *Events) error {
+	e, err := NewEngine(opts)
+	if err != nil {
+		return err
+	}
+	if err := e.Attach(c, ev); err != nil {
+		return err
+	}
+	<-c.Done()
+	if err := e.Shutdown(bg); err != nil {
+		return err
+	}
+	if err := c.Err(); !c.l.endedWell(err) {
+		return err
+	}
+	return nil
+}
 
 func TestEcho(t *testing.T) {
 	sizes := []int{0, 1, 125, 126, 127, 4095, 4096, 4097, 65535, 65536, 70000, 1 << 20}
 	overTransports(t, func(t *testing.T, pair func(testing.TB) (net.Conn, net.Conn)) {
 		for _, mode := range modes {
 			t.Run(mode, func(t *testing.T) {
-				client, server := connectPair(t, pair)
+				client, server := connectPair(t, pair, ConnConfig{SendLimit: 4 << 20})
 				done := make(chan error, 1)
 				go func() { done <- echo(server, mode) }()
 				for _, size := range sizes {
@@ -105,7 +147,7 @@ func TestEcho(t *testing.T) {
 				}
 				require.NoError(t, client.Close(StatusNormalClosure, "done"))
 				err := <-done
-				if mode == "messages" || mode == "serve" {
+				if mode != "read" && mode != "into" && mode != "stream" {
 					require.NoError(t, err)
 				} else {
 					var ce *CloseError

@@ -57,6 +57,16 @@
 //
 // [Conn.CloseRead] reads for you where only this side sends.
 //
+// # Many connections
+//
+// An [Engine] calls the same [Events] for any number of connections on a few
+// goroutines: Engine.Attach hands a connection over, and the function that Handler
+// runs may return. On Linux a TCP connection that waits then needs neither a
+// goroutine nor a buffer; others are served by a goroutine each. Nothing waits
+// there: what is written queues up to SendLimit, and Close returns at once.
+// Callbacks must not wait either, unless EngineOptions.Blocking gives them
+// goroutines while they run. Engine.Shutdown closes all that is attached.
+//
 // # Writing
 //
 // [Conn.Write] and [Conn.WriteText] send a message and wait until the transport
@@ -96,7 +106,7 @@
 // One goroutine at a time may read a connection: Read, ReadInto, Reader and
 // what it returns, Messages, SetMaxMessageSize. A second one gets
 // [ErrConcurrentRead], as does the body of a Messages loop that reads. Events.Serve,
-// CloseRead and [NetConn] take the reading side for good: other reads get
+// Engine.Attach, CloseRead and [NetConn] take the reading side for good: other reads get
 // [ErrTaken].
 //
 // Everything else may be called from any goroutine at any time, and together:
@@ -143,6 +153,22 @@
 // After the context, ErrSendLimit, ErrConcurrentRead, and ErrInvalidText from a
 // write, the connection is as usable as before. [CloseStatus] gives the status
 // code of any error, 0 if there is none.
+//
+// # Compression
+//
+// The option [Compression] turns on permessage-deflate (RFC 7692), on both sides;
+// [Conn.Extensions] tells what was agreed on. It is off by default: compressing takes
+// more time than sending, and pays where bandwidth is dear. By default each message
+// is compressed on its own, which costs no memory between messages. With takeover a
+// message may refer to those before it, which makes short ones several times smaller,
+// for a window in each direction: Compression has the table.
+//
+// Everything else works as without: every way of reading and writing, MaxMessageSize,
+// which counts what has been inflated, prepared messages, which are compressed once
+// for all connections that agreed on the same. Short messages are not compressed.
+// [MessageType.Compressed] and [MessageType.Uncompressed] decide for one message: a
+// message that holds a secret beside something that somebody else chose should not be
+// compressed, nor need one that is an image.
 //
 // # Limits and heartbeats
 //

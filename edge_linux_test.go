@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
@@ -51,5 +52,19 @@ func TestEndInSameEdge(t *testing.T) {
 			<-got
 			peer.Close()
 		}
+	}
+}
+
+// A reset is the cause of the end even if a write was the first to be told of it.
+func TestResetThatAWriteMetIsTheCause(t *testing.T) {
+	for range 20 {
+		c, peer := connectScripted(t, tcpPair, RoleServer)
+		tc := peer.Conn.(*net.TCPConn)
+		tc.SetLinger(0)
+		tc.Close()
+		_ = c.Write(bg, MessageText, []byte("x")) // which may be accepted before it meets the reset
+		_, _, err := c.Read(bg)
+		require.ErrorIs(t, err, syscall.ECONNRESET)
+		require.Equal(t, err, c.Err())
 	}
 }

@@ -2,7 +2,11 @@
 
 package websocket
 
-import "math"
+import (
+	"math"
+
+	"github.com/seed86893212/websocket/internal/bufpool"
+)
 
 // eventKind says what the inbound half found in the peer's bytes.
 type eventKind uint8
@@ -22,14 +26,22 @@ const (
 )
 
 // An event is one thing the peer did. data lies in the bytes that were given
-// in, or in the message's own buffer, and is valid until more bytes are.
+// in, or in the message's own buffer, and is valid until more bytes are. Events
+// are filled in where their reader wants them, which is a good deal cheaper than
+// handing them through from function to function.
 type event struct {
 	kind  eventKind
-	typ   MessageType
 	final bool // a chunk is its message's last
 	kept  bool // data is the message's own buffer, which the receiver of the event now owns
+	typ   MessageType
 	data  []byte
-	close *CloseError // what the peer sent, or the failure
+	close *CloseError // of eventClose, what the peer sent; of eventFail, the failure
+	lost  error       // of eventLost
+}
+
+// fail makes ev a failure of the connection.
+func (ev *event) fail(err *CloseError) {
+	ev.kind, ev.close = eventFail, err
 }
 
 // directMin is how much of a message must have arrived before its rest is read
@@ -42,30 +54,56 @@ const directMin = 4 << 10
 type inbound struct {
 	rx      receiver
 	join    joiner
-	control []byte // front of a control payload that was cut
+	control *cut       // front of a control payload that was cut, or nil
+	z       *inflation // nil unless permessage-deflate was agreed on
 
 	// grow returns buf with room for n more bytes at least.
 	grow func(buf []byte, n int) []byte
 }
 
+// A cut is what there is of a control frame's payload that came in pieces.
+type cut struct {
+	n     int
+	bytes [maxControlPayload]byte
+}
+
+func (c *cut) add(p []byte) { c.n += copy(c.bytes[c.n:], p) }
+
 // next takes bytes from the front of b, which it may modify, and returns how
-// many it took and what it found. Only with eventMore it has taken all of them.
-// With stream, data messages come in pieces as they arrive and are not kept.
-func (in *inbound) next(b []byte, stream bool) (int, event) {
+// many it took; ev becomes what it found. Only with eventMore it has taken all
+// of them. With stream, data messages come in pieces as they arrive and are not
+// kept.
+func (in *inbound) next(b []byte, stream bool, ev *event) int {
+	if !stream {
+		if n := in.whole(b, ev); n > 0 {
+			return n
+		}
+	}
+	ev.kind, ev.final, ev.kept = eventMore, false, false
 	n := 0
+	if in.z != nil {
+		in.z.spare()
+	}
 	for {
 		if stream && in.join.kind != 0 && !in.join.announced {
 			in.join.announced = true
-			return n, event{kind: eventStart, typ: in.join.kind}
+			ev.kind, ev.typ = eventStart, in.join.kind
+			return n
 		}
 		if stream && len(in.join.buf) > 0 {
-			kept := in.join.buf
+			ev.kind, ev.typ, ev.data, ev.kept = eventChunk, in.join.kind, in.join.buf, true
 			in.join.buf = nil
-			return n, event{kind: eventChunk, typ: in.join.kind, data: kept, kept: true}
+			return n
+		}
+		if in.join.packed && in.z.stalled {
+			if in.inflate(stream, ev); ev.kind != eventMore {
+				return n
+			}
+			continue
 		}
 		if !in.rx.busy {
 			if n == len(b) {
-				return n, event{}
+				return n
 			}
 			took, err := in.rx.header(b[n:])
 			n += took
@@ -73,22 +111,48 @@ func (in *inbound) next(b []byte, stream bool) (int, event) {
 				err = in.begin()
 			}
 			if err != nil {
-				return n, event{kind: eventFail, close: err}
+				ev.fail(err)
+				return n
 			}
 			continue
 		}
 		if n == len(b) && in.rx.left > 0 {
-			return n, event{}
+			return n
 		}
 		p, ok := in.rx.payload(b[n:], in.check())
 		n += len(p)
 		if !ok {
-			return n, event{kind: eventFail, close: errText()}
+			ev.fail(errText())
+			return n
 		}
-		if ev := in.piece(p, stream); ev.kind != eventMore {
-			return n, ev
+		if in.piece(p, stream, ev); ev.kind != eventMore {
+			return n
 		}
 	}
+}
+
+// whole is next for what nearly always comes: a whole message of one frame of
+// fewer than 64 KiB, all of it here and as it should be. For anything else it
+// returns 0 and has done nothing.
+func (in *inbound) whole(b []byte, ev *event) int {
+	if in.rx.busy || in.join.kind != 0 {
+		return 0
+	}
+	op, head, length := in.rx.shortHeader(b)
+	if head == 0 || length > len(b)-head || in.join.limit > 0 && int64(length) > in.join.limit {
+		return 0
+	}
+	p := b[head : head+length : head+length] // appending to it must not touch the next frame
+	var text *textCheck
+	if op == OpText {
+		text = &in.join.text
+	}
+	if !in.rx.unmask(p, text) || !in.join.text.whole() {
+		ev.fail(errText())
+		return head + length
+	}
+	ev.kind, ev.typ, ev.data, ev.final, ev.kept = eventMessage, MessageType(op), p, true, false
+	return head + length
 }
 
 // begin applies to a frame, from its header, what does not depend on the frame
@@ -97,7 +161,10 @@ func (in *inbound) begin() *CloseError {
 	if in.rx.op.Control() {
 		return in.join.control()
 	}
-	return in.join.data(in.rx.op, in.rx.left)
+	if in.rx.rsv1 {
+		in.z.begin()
+	}
+	return in.join.data(in.rx.op, in.rx.left, in.rx.rsv1)
 }
 
 // check returns what checks the payload of the current frame, or nil.
@@ -109,46 +176,101 @@ func (in *inbound) check() *textCheck {
 }
 
 // piece handles an unmasked and checked piece of the current payload.
-func (in *inbound) piece(p []byte, stream bool) event {
-	if in.rx.op.Control() {
-		return in.controlPiece(p)
-	}
+func (in *inbound) piece(p []byte, stream bool, ev *event) {
 	ended := in.rx.left == 0
-	if stream {
-		if !ended {
-			return event{kind: eventChunk, typ: in.join.kind, data: p}
-		}
-		return in.endFrame(event{kind: eventChunk, typ: in.join.kind, data: p})
+	switch {
+	case in.rx.op.Control():
+		in.controlPiece(p, ev)
+		return
+	case in.join.packed:
+		in.z.rest = p
+		in.inflate(stream, ev)
+		return
+	case stream:
+		ev.kind, ev.typ, ev.data = eventChunk, in.join.kind, p
+	case ended && in.rx.final && len(in.join.buf) == 0:
+		ev.kind, ev.typ, ev.data = eventMessage, in.join.kind, p
+	default:
+		in.keep(p)
 	}
-	if ended && in.rx.final && len(in.join.buf) == 0 {
-		return in.endFrame(event{kind: eventMessage, typ: in.join.kind, data: p})
+	if ended {
+		in.endFrame(ev)
 	}
-	in.keep(p)
-	if !ended {
-		return event{}
-	}
-	return in.endFrame(event{kind: eventMessage, typ: in.join.kind, data: in.join.buf, kept: true})
 }
 
-// endFrame ends a data frame and, if it is the message's last, the message.
-func (in *inbound) endFrame(ev event) event {
+// inflate inflates what there is to inflate of a compressed message: all of it, or
+// with stream as much as makes a piece. The limit holds before memory is spent.
+func (in *inbound) inflate(stream bool, ev *event) {
+	x, j := in.z, &in.join
+	buf := j.buf
+	if stream {
+		if x.out == nil {
+			x.out = bufpool.Get(inflateChunk)
+		}
+		buf = x.out[:0]
+	}
+	for {
+		if free := cap(buf) - len(buf); !stream && free < inflateMin {
+			if more := x.ahead(len(buf), j.bound); more > free {
+				buf = in.grow(buf, more)
+			}
+		}
+		had := len(buf)
+		var err *CloseError
+		buf, err = x.fill(buf, in.rx.left == 0 && in.rx.final, j.bound)
+		if j.kind == MessageText && !j.text.write(buf[had:]) {
+			err = errText() // it came before any other
+		}
+		if err != nil {
+			ev.fail(err)
+			return
+		}
+		if stream || !x.stalled {
+			break
+		}
+	}
+	if !stream {
+		j.buf = buf
+	} else if len(buf) > 0 {
+		ev.kind, ev.typ, ev.data = eventChunk, j.kind, buf
+	}
+	if in.rx.left == 0 && !x.stalled {
+		in.endInflated(stream, ev)
+	}
+}
+
+// endInflated is endFrame for a compressed message.
+func (in *inbound) endInflated(stream bool, ev *event) {
+	if in.rx.final {
+		in.z.end()
+		if stream && ev.kind == eventMore { // an empty piece ends it
+			ev.kind, ev.typ, ev.data = eventChunk, in.join.kind, nil
+		}
+	}
+	in.endFrame(ev)
+}
+
+// endFrame ends a data frame and, if it is the message's last, the message. ev
+// is what the frame's last piece made, eventMore if the message's buffer has all
+// of it.
+func (in *inbound) endFrame(ev *event) {
 	in.rx.busy = false
 	if !in.rx.final {
-		if ev.kind == eventMessage {
-			return event{}
-		}
-		return ev
+		return
+	}
+	if ev.kind == eventMore {
+		ev.kind, ev.typ, ev.data, ev.kept = eventMessage, in.join.kind, in.join.buf, true
 	}
 	// A message that is handed out from elsewhere leaves a lent buffer behind.
 	buf := in.join.buf
 	if err := in.join.end(); err != nil {
-		return event{kind: eventFail, close: err}
+		ev.fail(err)
+		return
 	}
 	if !ev.kept {
 		in.join.buf = buf
 	}
 	ev.final = true
-	return ev
 }
 
 // keep adds a piece to the message's buffer. The buffer grows with the bytes
@@ -180,7 +302,7 @@ func (in *inbound) ahead() int {
 // can only be the rest of a large frame; or nil. The bytes are then reported to
 // filled instead of being given to next.
 func (in *inbound) room() []byte {
-	if !in.rx.busy || in.rx.op.Control() || in.join.announced ||
+	if !in.rx.busy || in.rx.op.Control() || in.join.announced || in.join.packed ||
 		in.rx.left < directMin || len(in.join.buf) < directMin {
 		return nil
 	}
@@ -192,40 +314,45 @@ func (in *inbound) room() []byte {
 }
 
 // filled takes in n bytes that were read into what room returned.
-func (in *inbound) filled(n int) event {
+func (in *inbound) filled(n int, ev *event) {
+	ev.kind, ev.final, ev.kept = eventMore, false, false
 	at := len(in.join.buf)
 	in.join.buf = in.join.buf[:at+n]
 	if _, ok := in.rx.payload(in.join.buf[at:], in.check()); !ok {
-		return event{kind: eventFail, close: errText()}
+		ev.fail(errText())
+	} else if in.rx.left == 0 {
+		in.endFrame(ev)
 	}
-	if in.rx.left > 0 {
-		return event{}
-	}
-	return in.endFrame(event{kind: eventMessage, typ: in.join.kind, data: in.join.buf, kept: true})
 }
 
 // controlPiece handles a piece of a control frame's payload.
-func (in *inbound) controlPiece(p []byte) event {
+func (in *inbound) controlPiece(p []byte, ev *event) {
 	if in.rx.left > 0 {
-		in.control = append(in.control, p...)
-		return event{}
+		if in.control == nil {
+			in.control = new(cut)
+		}
+		in.control.add(p)
+		return
 	}
-	if len(in.control) > 0 {
-		p = append(in.control, p...)
-		in.control = nil
+	if in.control != nil {
+		in.control.add(p)
+		p, in.control = in.control.bytes[:in.control.n], nil
 	}
 	in.rx.busy = false
 	switch in.rx.op {
 	case OpPing:
-		return event{kind: eventPing, data: p}
+		ev.kind, ev.data = eventPing, p
+		return
 	case OpPong:
-		return event{kind: eventPong, data: p}
+		ev.kind, ev.data = eventPong, p
+		return
 	}
 	code, reason, err := parseClose(p)
 	if err != nil {
-		return event{kind: eventFail, close: err}
+		ev.fail(err)
+		return
 	}
-	return event{kind: eventClose, close: &CloseError{Code: code, Reason: reason, Remote: true}}
+	ev.kind, ev.close = eventClose, &CloseError{Code: code, Reason: reason, Remote: true}
 }
 
 // A parting is how the connection ends, once the peer's close frame or a
@@ -240,7 +367,7 @@ type parting struct {
 
 // part returns how an eventClose or eventFail ends the connection. This is the
 // one door through which it fails.
-func (in *inbound) part(ev event) parting {
+func (in *inbound) part(ev *event) parting {
 	if ev.kind == eventClose {
 		return parting{
 			cause: ev.close,

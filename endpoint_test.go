@@ -70,7 +70,9 @@ func (f *feed) write(p []byte) {
 			}
 			n := copy(room, p)
 			p = p[n:]
-			f.take(f.in.filled(n))
+			var ev event
+			f.in.filled(n, &ev)
+			f.take(ev)
 			continue
 		}
 		f.next(append([]byte(nil), p...))
@@ -82,11 +84,12 @@ func (f *feed) write(p []byte) {
 func (f *feed) next(p []byte) {
 	mine := p
 	for idle := 0; !f.ended; {
-		n, ev := f.in.next(p, f.way.stream)
+		var ev event
+		n := f.in.next(p, f.way.stream, &ev)
 		if n < 0 || n > len(p) || ev.kind == eventMore && n != len(p) {
 			f.t.Fatalf("took %d of %d bytes with event %d", n, len(p), ev.kind)
 		}
-		if idle++; n > 0 {
+		if idle++; n > 0 || ev.kind == eventChunk && len(ev.data) > 0 {
 			idle = 0
 		}
 		if idle > 4 {
@@ -383,17 +386,18 @@ func TestLentBuffer(t *testing.T) {
 		f := newFeed(t, RoleClient, DefaultMaxMessageSize, way{})
 		lent := make([]byte, 0, size)
 		f.in.join.buf = lent
-		n, ev := f.in.next(wire("01 03 616263"), false)
+		var ev event
+		n := f.in.next(wire("01 03 616263"), false, &ev)
 		require.Equal(t, 5, n)
 		require.Equal(t, eventMore, ev.kind)
-		n, ev = f.in.next(wire("80 06 646566676869"), false)
+		n = f.in.next(wire("80 06 646566676869"), false, &ev)
 		require.Equal(t, 8, n)
 		require.True(t, ev.kept)
 		require.Equal(t, "abcdefghi", string(ev.data))
 		require.Equal(t, size >= 9, &ev.data[0] == &lent[:1][0], "size %d", size)
 
 		f.in.join.buf = lent
-		_, ev = f.in.next(wire("81 01 61"), false)
+		f.in.next(wire("81 01 61"), false, &ev)
 		require.False(t, ev.kept)
 		require.Equal(t, "a", string(ev.data))
 		require.Equal(t, size, cap(f.in.join.buf), "still lent")
@@ -443,16 +447,20 @@ func TestRoom(t *testing.T) {
 	f.write(make([]byte, 1))
 	room := f.in.room()
 	require.Len(t, room, 0x3000-directMin)
-	require.Equal(t, eventMore, f.in.filled(0x1000).kind)
+	var ev event
+	f.in.filled(0x1000, &ev)
+	require.Equal(t, eventMore, ev.kind)
 	require.Len(t, f.in.room(), directMin)
-	require.Equal(t, eventMore, f.in.filled(1).kind)
+	f.in.filled(1, &ev)
+	require.Equal(t, eventMore, ev.kind)
 	assert.Nil(t, f.in.room(), "little is to come")
 	f.write(make([]byte, directMin-1))
 	f.write(wire("89 04 61"))
 	assert.Nil(t, f.in.room(), "a ping is under way")
 	f.write(wire("626364 80 7e 2000"))
 	require.Len(t, f.in.room(), 0x2000)
-	require.Equal(t, eventMessage, f.in.filled(0x2000).kind)
+	f.in.filled(0x2000, &ev)
+	require.Equal(t, eventMessage, ev.kind)
 	assert.Nil(t, f.in.room())
 	assert.Equal(t, []string{`ping "abcd"`}, f.found)
 }
@@ -509,9 +517,10 @@ func TestInboundDoesNotAllocate(t *testing.T) {
 	in.rx.role, in.join.limit = RoleServer, DefaultMaxMessageSize
 	frame := maskFrames(wire("81 7e 0080 61*128"))
 	b := make([]byte, len(frame))
+	var ev event
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
 		copy(b, frame)
-		if _, ev := in.next(b, false); ev.kind != eventMessage {
+		if in.next(b, false, &ev); ev.kind != eventMessage {
 			t.Error("no message")
 		}
 	}))
@@ -554,8 +563,8 @@ func FuzzInbound(f *testing.F) {
 
 // RFC 6455, section 5.7, the other way round.
 func TestRFC6455_5_7_Frames(t *testing.T) {
-	client := sender{role: RoleClient, newKey: func() uint32 { return maskingKey([4]byte{0x37, 0xfa, 0x21, 0x3d}) }}
-	server := sender{role: RoleServer}
+	client := sender{newKey: func() uint32 { return maskingKey([4]byte{0x37, 0xfa, 0x21, 0x3d}) }}
+	server := sender{}
 	hello := []byte("Hello")
 	assert.Equal(t, wire("81 05 48656c6c6f"), server.appendFrame(nil, OpText, true, hello))
 	assert.Equal(t, wire("00 81 85 37fa213d 7f9f4d5158"), client.appendFrame(wire("00"), OpText, true, hello))
@@ -571,19 +580,22 @@ func TestRFC6455_5_7_Frames(t *testing.T) {
 // RFC 6455, section 5.3: a fresh key for every frame.
 func TestRFC6455_5_3_FreshKeys(t *testing.T) {
 	keys := uint32(0)
-	client := sender{role: RoleClient, newKey: func() uint32 { keys++; return keys }}
+	client := sender{newKey: func() uint32 { keys++; return keys }}
 	for i := range byte(5) {
 		frame := client.appendFrame(nil, OpBinary, true, nil)
 		assert.Equal(t, append(wire("82 80"), i+1, 0, 0, 0), frame)
 	}
-	server := sender{role: RoleServer} // needs none
+	server := sender{} // needs none
 	assert.Equal(t, wire("82 00"), server.appendFrame(nil, OpBinary, true, nil))
 }
 
 // What one side builds the other side finds.
 func TestBothHalves(t *testing.T) {
 	for _, role := range []Role{RoleClient, RoleServer} {
-		out := outbound{sender: sender{role: role, newKey: newMaskingKey}}
+		var out outbound
+		if role == RoleClient {
+			out.newKey = newMaskingKey
+		}
 		in := newFeed(t, 3-role, DefaultMaxMessageSize, way{})
 		want := []string{}
 		for _, n := range []int{0, 1, 125, 126, 127, 65535, 65536, 100000} {
@@ -609,7 +621,7 @@ func TestRFC6455_5_5_1_OneClose(t *testing.T) {
 		"88 05 03e8627965": {StatusNormalClosure, "bye"},
 		"88 02 03f3":       {StatusAbnormalClosure, "never on the wire"},
 	} {
-		out := outbound{sender: sender{role: RoleServer}}
+		out := outbound{sender: sender{}}
 		assert.Equal(t, append([]byte("x"), wire(want)...), out.appendClose([]byte("x"), ask.code, ask.reason))
 		assert.True(t, out.closed)
 		assert.Equal(t, []byte("x"), out.appendClose([]byte("x"), StatusGoingAway, ""), "no second one")

@@ -108,6 +108,9 @@ var (
 	// is written, before anything of it is sent; and it is matched by the error
 	// of a connection that failed because the peer sent such a message.
 	ErrInvalidText = errors.New("websocket: text is not valid UTF-8")
+
+	// ErrEngineClosed is returned by an Engine that has been shut down.
+	ErrEngineClosed = errors.New("websocket: engine closed")
 )
 
 // What is wrong with an argument.

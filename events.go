@@ -54,9 +54,14 @@ func (ev *Events) Serve(ctx context.Context, c *Conn) error {
 	if err := c.l.drive(ev.Drain != nil); err != nil {
 		return err
 	}
+	return ev.serve(ctx, c)
+}
+
+// serve is Serve once the reading side has been taken over.
+func (ev *Events) serve(ctx context.Context, c *Conn) error {
 	s := served{ev: ev, c: c}
 	defer s.end()
-	s.call(event{kind: eventStart})
+	s.call(&event{kind: eventStart})
 	err := s.loop(ctx)
 	if ctx.Err() != nil && c.l.isOpen() {
 		_ = c.l.close(StatusGoingAway, "")
@@ -88,7 +93,7 @@ func (s *served) loop(ctx context.Context) error {
 	if discarded != nil {
 		return discarded
 	}
-	return runLoop(ctx, &s.c.l, func(ev event) (more bool) {
+	return runLoop(ctx, &s.c.l, func(ev *event) (more bool) {
 		s.c.l.rd.role.user.Store(true)
 		s.call(ev)
 		s.c.l.rd.role.user.Store(false)
@@ -110,11 +115,11 @@ func (s *served) end() {
 		l.receiveEnd()
 	}
 	l.give()
-	s.call(event{kind: eventClose})
+	s.call(&event{kind: eventClose})
 }
 
 // call calls the callback for an event and contains its panic.
-func (s *served) call(e event) {
+func (s *served) call(e *event) {
 	returned := false
 	defer func() {
 		if returned {

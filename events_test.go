@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,10 +30,10 @@ func recorder() (*Events, *[]string) {
 
 // CHECKLIST 11: Open comes first, Close last and once; payloads are exact.
 func TestServeOrder(t *testing.T) {
-	overTransports(t, func(t *testing.T, pair pairFunc) {
+	overDrivers(t, func(t *testing.T, pair pairFunc, serve func(*Events, *Conn) error) {
 		c, peer := connectScripted(t, pair, RoleServer)
 		ev, log := recorder()
-		served := async(func() error { return ev.Serve(bg, c) })
+		served := async(func() error { return serve(ev, c) })
 		peer.send(peer.text("a"), peer.frame(OpPing, true, "\x00\x01p"), peer.frame(OpPong, true, "q"), peer.frame(OpBinary, true, "b"))
 		assert.Equal(t, "\x00\x01p", peer.expect(OpPong))
 		peer.sends(peer.closeFrame(4000, ""))
@@ -51,59 +52,65 @@ func TestServeOrder(t *testing.T) {
 // CHECKLIST 31: a panic in any callback is contained, closes with 1011 and is
 // reported.
 func TestServePanic(t *testing.T) {
-	for _, where := range []string{"open", "message", "ping", "pong", "close"} {
-		var reported []any
-		c, peer := connectScripted(t, tcpPair, RoleServer, ConnConfig{Heartbeat: -1, Trace: &Trace{
-			Panicked: func(v any, stack []byte) {
-				assert.NotEmpty(t, stack)
-				reported = append(reported, v)
-			},
-		}})
-		closes := 0
-		boom := func(at string) {
-			if at == where {
-				panic("boom " + at)
+	overDrivers(t, func(t *testing.T, pair pairFunc, serve func(*Events, *Conn) error) {
+		for _, where := range []string{"open", "message", "ping", "pong", "close"} {
+			var reported []any
+			c, peer := connectScripted(t, pair, RoleServer, ConnConfig{Heartbeat: -1, Trace: &Trace{
+				Panicked: func(v any, stack []byte) {
+					assert.NotEmpty(t, stack)
+					reported = append(reported, v)
+				},
+			}})
+			closes := 0
+			boom := func(at string) {
+				if at == where {
+					panic("boom " + at)
+				}
 			}
+			ev := &Events{
+				Open:    func(*Conn) { boom("open") },
+				Message: func(*Conn, MessageType, []byte) { boom("message") },
+				Ping:    func(*Conn, []byte) { boom("ping") },
+				Pong:    func(*Conn, []byte) { boom("pong") },
+				Close:   func(*Conn, error) { closes++; boom("close") },
+			}
+			served := async(func() error { return serve(ev, c) })
+			peer.send(peer.text("a"), peer.frame(OpPing, true, ""), peer.frame(OpPong, true, ""))
+			code := StatusInternalError
+			if where == "close" {
+				code = 4000
+				peer.send(peer.closeFrame(4000, ""))
+			}
+			peer.expectClose(code)
+			peer.sends(peer.closeFrame(code, ""))
+			err := within(t, time.Minute, served)
+			if strings.HasSuffix(t.Name(), "/serve") {
+				require.ErrorContains(t, err, "boom "+where)
+			}
+			assert.Equal(t, []any{"boom " + where}, reported)
+			assert.Equal(t, 1, closes, where)
+			<-c.Done()
 		}
-		ev := &Events{
-			Open:    func(*Conn) { boom("open") },
-			Message: func(*Conn, MessageType, []byte) { boom("message") },
-			Ping:    func(*Conn, []byte) { boom("ping") },
-			Pong:    func(*Conn, []byte) { boom("pong") },
-			Close:   func(*Conn, error) { closes++; boom("close") },
-		}
-		served := async(func() error { return ev.Serve(bg, c) })
-		peer.send(peer.text("a"), peer.frame(OpPing, true, ""), peer.frame(OpPong, true, ""))
-		code := StatusInternalError
-		if where == "close" {
-			code = 4000
-			peer.send(peer.closeFrame(4000, ""))
-		}
-		peer.expectClose(code)
-		peer.sends(peer.closeFrame(code, ""))
-		err := within(t, time.Minute, served)
-		require.ErrorContains(t, err, "boom "+where)
-		assert.Equal(t, []any{"boom " + where}, reported)
-		assert.Equal(t, 1, closes, where)
-		<-c.Done()
-	}
+	})
 }
 
 // CHECKLIST 31: runtime.Goexit in a callback ends the connection too.
 func TestServeGoexit(t *testing.T) {
-	c, peer := connectScripted(t, tcpPair, RoleServer)
-	closed := make(chan error, 2)
-	ev := &Events{
-		Message: func(*Conn, MessageType, []byte) { runtime.Goexit() },
-		Close:   func(_ *Conn, err error) { closed <- err },
-	}
-	go ev.Serve(bg, c)
-	peer.send(peer.text("a"))
-	peer.expectClose(StatusInternalError)
-	peer.send(peer.closeFrame(StatusInternalError, ""))
-	assert.Equal(t, StatusInternalError, CloseStatus(within(t, time.Minute, closed)))
-	assert.Empty(t, closed)
-	<-c.Done()
+	overDrivers(t, func(t *testing.T, pair pairFunc, serve func(*Events, *Conn) error) {
+		c, peer := connectScripted(t, pair, RoleServer)
+		closed := make(chan error, 2)
+		ev := &Events{
+			Message: func(*Conn, MessageType, []byte) { runtime.Goexit() },
+			Close:   func(_ *Conn, err error) { closed <- err },
+		}
+		go serve(ev, c)
+		peer.send(peer.text("a"))
+		peer.expectClose(StatusInternalError)
+		peer.send(peer.closeFrame(StatusInternalError, ""))
+		assert.Equal(t, StatusInternalError, CloseStatus(within(t, time.Minute, closed)))
+		assert.Empty(t, closed)
+		<-c.Done()
+	})
 }
 
 // The end of Serve's context closes with 1001.
@@ -125,7 +132,7 @@ func TestServeContext(t *testing.T) {
 // A driven Conn never waits for its driver: Close returns, inside and outside
 // of a callback, and the end comes behind it.
 func TestServeClose(t *testing.T) {
-	overTransports(t, func(t *testing.T, pair pairFunc) {
+	overDrivers(t, func(t *testing.T, pair pairFunc, serve func(*Events, *Conn) error) {
 		for _, inside := range []bool{true, false} {
 			c, peer := connectScripted(t, pair, RoleServer)
 			ev, log := recorder()
@@ -135,7 +142,7 @@ func TestServeClose(t *testing.T) {
 					assert.ErrorIs(t, c.Close(4000, ""), net.ErrClosed)
 				}
 			}
-			served := async(func() error { return ev.Serve(bg, c) })
+			served := async(func() error { return serve(ev, c) })
 			if !inside {
 				waitUntil(t, c.reading)
 				require.NoError(t, c.Close(4000, ""))
@@ -152,11 +159,16 @@ func TestServeClose(t *testing.T) {
 
 // Drain is called once a queue that was full has been sent.
 func TestServeDrain(t *testing.T) {
-	overTransports(t, func(t *testing.T, pair pairFunc) {
+	overDrivers(t, func(t *testing.T, pair pairFunc, serve func(*Events, *Conn) error) {
 		c, peer := connectScripted(t, pair, RoleServer, ConnConfig{SendLimit: stuckSize, Heartbeat: -1})
 		drained := make(chan int64, 10)
-		ev := &Events{Drain: func(c *Conn) { drained <- c.BufferedAmount() }}
-		go ev.Serve(bg, c)
+		opened := make(chan struct{})
+		ev := &Events{
+			Open:  func(*Conn) { close(opened) },
+			Drain: func(c *Conn) { drained <- c.BufferedAmount() },
+		}
+		go serve(ev, c)
+		<-opened
 		require.NoError(t, c.Send(MessageBinary, make([]byte, stuckSize-100)))
 		assert.Len(t, peer.expect(OpBinary), stuckSize-100)
 		assert.Zero(t, within(t, time.Minute, drained))

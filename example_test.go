@@ -400,6 +400,40 @@ func ExampleEvents_Serve() {
 	// <nil>
 }
 
+// A few goroutines serve any number of connections, which need none of their own.
+func ExampleEngine() {
+	engine, err := websocket.NewEngine(nil)
+	if err != nil {
+		panic(err)
+	}
+	ev := &websocket.Events{
+		Message: func(c *websocket.Conn, t websocket.MessageType, p []byte) {
+			if c.Send(t, p) == websocket.ErrSendLimit { // the peer does not read
+				_ = c.Close(websocket.StatusPolicyViolation, "too slow")
+			}
+		},
+	}
+	c, end := serve(func(c *websocket.Conn, _ *http.Request) {
+		if err := engine.Attach(c, ev); err != nil {
+			_ = c.Close(websocket.StatusGoingAway, "")
+		}
+	})
+	defer end()
+
+	ctx := context.Background()
+	_ = c.WriteText(ctx, "hello")
+	_, p, err := c.Read(ctx)
+	fmt.Println(string(p), err, engine.Len())
+	ended := c.CloseRead(ctx) // somebody has to answer the close frame
+	fmt.Println(engine.Shutdown(ctx), engine.Len())
+	<-ended.Done()
+	fmt.Println(websocket.CloseStatus(c.Err()))
+	// Output:
+	// hello <nil> 1
+	// <nil> 0
+	// going away
+}
+
 func ExampleNetConn() {
 	c, end := serve(func(c *websocket.Conn, r *http.Request) {
 		nc := websocket.NetConn(r.Context(), c, websocket.MessageBinary)

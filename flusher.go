@@ -7,12 +7,8 @@ import (
 	"errors"
 	"math"
 	"sync"
-
-	"github.com/seed86893212/websocket/internal/bufpool"
+	"time"
 )
-
-// everything is the end of whatever the outbox will hold.
-const everything = math.MaxInt64
 
 // helpRounds is how often a writer sends for others once its own is sent.
 const helpRounds = 4
@@ -26,150 +22,300 @@ const waitingSend = 64 << 10
 // all have added; the others join: they wait until their bytes have been sent,
 // or the role is passed on to them.
 type flusher struct {
-	t    transport
-	bell bell
-	step func() bool // the method send, stored once
-	// refill is called with the lock before bytes are lent, and may add some.
-	refill func()
-	// told is called, without the lock, when a full queue has drained and when
-	// writing has failed.
-	told func(drained bool, err error)
+	t     transport
+	owner flushOwner
 
 	mu       sync.Mutex
-	unlent   sync.Cond // box.lent has become 0
-	box      outbox
-	queue    []*writeWaiter // those who joined, in order
-	spare    []*writeWaiter // for those to come
-	err      error          // why nothing is written any more
-	own      ticket         // of who flushes
-	ctx      context.Context
-	flushing bool // somebody has the role
-	full     bool // the queue was full: say when it has drained
-	drained  bool // to be told
-	failed   bool // to be told
+	box      *outgoing // nil while there is nothing to send
+	sent     int64     // how far writing has come, while box is nil
+	rare     *rarely   // nil until something of it is needed
+	out      outbound
+	flushing bool  // somebody has the role
+	parked   bool  // that is the driver, until there is room
+	full     bool  // the queue was full: say when it has drained
+	queues   bool  // nobody may wait: writes queue, within the limit
+	drained  bool  // to be told
+	failed   bool  // to be told
+	err      error // why nothing is written any more
 }
 
-func (f *flusher) init(t transport, told func(bool, error), refill func()) {
-	f.t, f.told, f.refill = t, told, refill
-	f.unlent.L = &f.mu
-	f.step = f.send
-	f.bell.ring = t.wakeWrite
+// rarely is what most connections need never.
+type rarely struct {
+	bell   bell         // wakes who flushes and waits for room
+	unlent sync.Cond    // box.lent has become 0
+	spare  *writeWaiter // a list of waiters for those to come
+	spares uint8        // its length
+
+	freed chan struct{} // closed when a message in fragments has ended, if somebody waits
+	timer *time.Timer   // ends a deferral
+	// Where the last heartbeat ends, and how far writing was when last asked.
+	beat, beatSeen int64
 }
 
-// A ticket says where in everything ever added a write's bytes are.
-type ticket struct {
-	from, to int64
-	referred bool // the payload is not copied
+// seldom returns rare, which it makes if there is none. The caller holds mu.
+func (f *flusher) seldom() *rarely {
+	if f.rare == nil {
+		f.rare = &rarely{bell: bell{t: f.t, writes: true}}
+		f.rare.unlent.L = &f.mu
+	}
+	return f.rare
 }
 
-// A writeWaiter waits for its ticket's bytes to be sent by somebody else.
-type writeWaiter struct {
-	ticket
-	lead  bool          // the role has been passed to it
-	ready chan struct{} // gets one value as it leaves the queue
+// A flushOwner is told, without the lock, when a full queue has drained and when
+// writing has failed.
+type flushOwner interface{ told(drained bool, err error) }
+
+func (f *flusher) init(t transport, role Role, owner flushOwner) {
+	f.t, f.owner = t, owner
+	if role == RoleClient {
+		f.out.newKey = newMaskingKey
+	}
 }
 
-// maxSpare bounds how many waiters a connection keeps for later. They have
-// channels, which must not wander from one synctest bubble to another, so they
-// cannot be shared by all connections.
-const maxSpare = 8
+// load returns box, which it makes if there is none. The caller holds mu.
+func (f *flusher) load() *outgoing {
+	if f.box == nil {
+		f.box = newOutgoing(f.sent)
+	}
+	return f.box
+}
+
+// shelve gives box up if nothing is in it and nobody flushes. The caller holds mu.
+func (f *flusher) shelve() {
+	box := f.box
+	if box == nil || f.flushing || !box.empty() {
+		return
+	}
+	f.box, f.sent = nil, box.added
+	box.free()
+}
+
+// pending returns how many bytes are to be sent, written how far sending has
+// come. The caller holds mu.
+func (f *flusher) pending() int {
+	if f.box == nil {
+		return 0
+	}
+	return f.box.pending()
+}
+
+func (f *flusher) written() int64 {
+	if f.box == nil {
+		return f.sent
+	}
+	return f.box.written()
+}
 
 // waiter returns a waiter for tk. The caller holds mu.
 func (f *flusher) waiter(tk ticket) *writeWaiter {
-	n := len(f.spare)
-	if n == 0 {
+	r := f.seldom()
+	wt := r.spare
+	if wt == nil {
 		return &writeWaiter{ticket: tk, ready: make(chan struct{}, 1)}
 	}
-	wt := f.spare[n-1]
-	f.spare = f.spare[:n-1]
+	r.spare, wt.next = wt.next, nil
+	r.spares--
 	wt.ticket, wt.lead = tk, false
 	return wt
 }
 
 // done gives a waiter back. The caller holds mu.
 func (f *flusher) done(wt *writeWaiter) {
-	if len(f.spare) < maxSpare {
-		f.spare = append(f.spare, wt)
+	if r := f.seldom(); r.spares < maxSpare {
+		wt.next, r.spare = r.spare, wt
+		r.spares++
 	}
 }
 
-// takeRole takes the role of the flusher if there is something to flush and
-// nobody who does. The caller holds mu, and calls kick after it.
-func (f *flusher) takeRole() bool {
-	if f.flushing || f.err != nil || f.box.pending() == 0 {
-		return false
-	}
-	f.flushing = true
-	return true
-}
-
-// kick sends what can be sent without waiting and leaves the rest to a
-// goroutine. The caller has the role.
-func (f *flusher) kick() {
-	if f.t.sendWaits() {
-		go f.drain()
+// answerLate answers the ping that had to wait. The caller holds mu.
+func (f *flusher) answerLate() {
+	if f.box == nil || !f.box.late {
 		return
 	}
-	f.flushRest(0)
+	if ping, ok := f.box.latePing(); ok && !f.out.closed {
+		f.box.add(&f.out, OpPong, true, ping)
+	}
+}
+
+// unlockFlush releases mu. If there is something to send and nobody who does,
+// what can be sent without waiting is sent first, and the rest left to a
+// goroutine.
+func (f *flusher) unlockFlush() {
+	if f.flushing || f.err != nil || f.pending() == 0 {
+		f.mu.Unlock()
+		return
+	}
+	if f.t.sendWaits() {
+		f.flushing = true
+		go f.drain()
+		f.mu.Unlock()
+		return
+	}
+	f.trySend()
+	f.pass()
+	f.unlockTell()
+}
+
+// trySend takes the role and sends what can be sent without waiting. The caller
+// holds mu, which is released meanwhile, and passes the role on.
+func (f *flusher) trySend() {
+	f.flushing = true
+	f.box.own, f.box.ctx = ticket{}, context.Background()
+	f.run()
 }
 
 // drain sends everything, waiting as long as it takes. It has the role.
-func (f *flusher) drain() { f.flushRest(everything) }
-
-func (f *flusher) flushRest(to int64) {
+func (f *flusher) drain() {
 	f.mu.Lock()
-	f.own, f.ctx = ticket{to: to}, context.Background()
-	f.mu.Unlock()
-	err := f.t.flush(f.step)
-	f.mu.Lock()
-	f.flushed(err)
+	f.box.own, f.box.ctx = ticket{to: everything}, context.Background()
+	f.run()
 	f.pass()
 	f.unlockTell()
+}
+
+// resume goes on sending, when there is room again that needRoom has asked for,
+// or drops what is left if nothing can be sent any more.
+func (f *flusher) resume() {
+	f.mu.Lock()
+	if !f.parked {
+		f.mu.Unlock()
+		return
+	}
+	f.parked = false
+	f.trySend()
+	f.pass()
+	f.unlockTell()
+}
+
+// neverWait says that nobody may wait for room: what is written queues.
+func (f *flusher) neverWait() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.queues = true
+}
+
+// adopt changes the transport, unless somebody is sending.
+func (f *flusher) adopt(t transport) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.flushing || f.err != nil {
+		return false
+	}
+	f.t = t
+	if f.rare != nil {
+		f.rare.bell.adopt(t)
+	}
+	return true
 }
 
 // flush waits until everything accepted so far has been sent.
 func (f *flusher) flush(ctx context.Context) error {
 	f.mu.Lock()
-	if f.err != nil || f.box.pending() == 0 {
+	if f.err != nil || f.pending() == 0 {
 		defer f.mu.Unlock()
 		return f.err
 	}
-	tk := ticket{from: f.box.added, to: f.box.added}
-	var err error
-	switch waits := f.t.sendWaits() && ctx.Done() != nil; {
-	case f.flushing:
-		_, err = f.join(ctx, tk)
-	case waits:
-		f.flushing = true
-		go f.drain()
-		_, err = f.join(ctx, tk)
-	default:
-		f.flushing = true
-		_, err = f.lead(ctx, tk)
-	}
+	_, err := f.wait(ctx, ticket{from: f.box.added, to: f.box.added})
 	return err
 }
 
-// lead flushes until tk's bytes have been sent. The caller holds mu, which is
+// wait waits until tk's bytes have been sent, by this goroutine if nobody else
+// sends. The caller holds mu, which is released.
+func (f *flusher) wait(ctx context.Context, tk ticket) (accepted bool, err error) {
+	if f.queues && !f.flushing && !f.t.sendWaits() { // only the driver waits for room
+		f.trySend()
+		f.pass()
+		if f.err != nil || f.written() >= tk.to {
+			err = f.err
+			f.unlockTell()
+			return err == nil, err
+		}
+	}
+	if f.leads(ctx, tk) {
+		return f.lead()
+	}
+	return f.join(ctx, tk)
+}
+
+// leads gives the role to a write whose bytes are tk's, to call lead then. False
+// means that somebody else sends. The caller holds mu.
+func (f *flusher) leads(ctx context.Context, tk ticket) bool {
+	if f.flushing {
+		return false
+	}
+	f.flushing = true
+	if f.t.sendWaits() && ctx.Done() != nil {
+		go f.drain()
+		return false
+	}
+	f.box.own, f.box.ctx = tk, ctx
+	return true
+}
+
+// lead flushes until its own bytes have been sent. The caller holds mu, which is
 // released, and has the role, which is passed on.
-func (f *flusher) lead(ctx context.Context, tk ticket) (accepted bool, err error) {
-	f.own, f.ctx = tk, ctx
-	f.mu.Unlock()
-	flushErr := f.t.flush(f.step)
-	f.bell.unwatch()
-	f.mu.Lock()
-	f.flushed(flushErr)
-	accepted, err = f.settle(ctx, f.own)
+func (f *flusher) lead() (accepted bool, err error) {
+	f.run()
+	return f.led()
+}
+
+// led is what follows run in lead.
+func (f *flusher) led() (accepted bool, err error) {
+	accepted, err = f.settle(f.box.ctx, f.box.own)
 	f.pass()
 	f.unlockTell()
 	return accepted, err
+}
+
+// run sends until the bytes of who flushes have been sent, or what can be sent
+// without waiting if there are none. Nearly always that takes one call. The
+// caller has the role and holds mu, which is released meanwhile.
+func (f *flusher) run() {
+	if f.t.sendWaits() || !f.once() {
+		f.runOn()
+	}
+}
+
+// once sends once. It reports whether that was enough.
+func (f *flusher) once() (done bool) {
+	s := &f.box.sending
+	s.p, s.q = f.box.lend(math.MaxInt)
+	f.mu.Unlock()
+	n, err := f.t.try(s)
+	f.mu.Lock()
+	s.p, s.q = nil, nil
+	f.returned(n)
+	again := err == errAgain
+	if err != nil && !again {
+		f.flushed(err)
+	}
+	return f.err != nil || f.box.pending() == 0 || again && f.box.own.to == 0
+}
+
+// runOn is run where one call is not enough.
+func (f *flusher) runOn() {
+	f.mu.Unlock()
+	err := f.t.flush(f)
+	f.mu.Lock()
+	if f.rare != nil {
+		f.rare.bell.unwatch()
+	}
+	f.flushed(err)
+}
+
+// returned notes that n of the bytes lent have been sent.
+func (f *flusher) returned(n int) {
+	f.box.done(n)
+	if f.rare != nil {
+		f.rare.unlent.Broadcast()
+	}
 }
 
 // join waits until tk's bytes have been sent by somebody else, or the role is
 // passed on. The caller holds mu, which is released.
 func (f *flusher) join(ctx context.Context, tk ticket) (accepted bool, err error) {
 	wt := f.waiter(tk)
-	f.queue = append(f.queue, wt)
+	f.box.queue = append(f.box.queue, wt)
 	f.mu.Unlock()
 	select {
 	case <-wt.ready:
@@ -177,14 +323,15 @@ func (f *flusher) join(ctx context.Context, tk ticket) (accepted bool, err error
 	case <-ctx.Done():
 		f.mu.Lock()
 		f.unlend(&wt.ticket) // still in the queue, where others keep the ticket right
-		if !f.leave(wt) {
+		if f.box == nil || !f.box.leave(wt) {
 			<-wt.ready
 		}
 	}
 	tk, lead := wt.ticket, wt.lead
 	f.done(wt)
 	if lead && ctx.Err() == nil {
-		return f.lead(ctx, tk)
+		f.box.own, f.box.ctx = tk, ctx
+		return f.lead()
 	}
 	accepted, err = f.settle(ctx, tk)
 	if lead {
@@ -194,29 +341,19 @@ func (f *flusher) join(ctx context.Context, tk ticket) (accepted bool, err error
 	return accepted, err
 }
 
-// leave takes wt out of the queue, if it is still there.
-func (f *flusher) leave(wt *writeWaiter) bool {
-	for i, q := range f.queue {
-		if q == wt {
-			f.queue = append(f.queue[:i], f.queue[i+1:]...)
-			return true
-		}
-	}
-	return false
-}
-
 // settle ends a write that waits no longer: its bytes have been sent, or
 // writing has failed, or ctx has ended. In the last case nothing of them is
-// sent if nothing was, and otherwise the rest still is. The caller holds mu.
+// sent if nothing was, unless they are sealed, and otherwise the rest still is.
+// The caller holds mu.
 func (f *flusher) settle(ctx context.Context, tk ticket) (accepted bool, err error) {
 	f.unlend(&tk)
 	switch {
-	case f.box.written() >= tk.to:
+	case f.written() >= tk.to:
 		return true, nil
 	case f.err != nil:
 		return false, f.err
-	case f.box.remove(tk.from, tk.to):
-		f.moveDown(tk)
+	case !tk.sealed && f.box.remove(tk.from, tk.to):
+		f.box.moveDown(tk)
 		return false, ctx.Err()
 	}
 	if tk.referred {
@@ -229,39 +366,24 @@ func (f *flusher) settle(ctx context.Context, tk ticket) (accepted bool, err err
 // On a transport whose sends wait, it reads a copy if the context can end. The
 // caller holds mu, which is released meanwhile.
 func (f *flusher) unlend(tk *ticket) {
-	for f.box.lent > 0 && (tk.referred || !f.t.sendWaits()) && f.box.written() < tk.to {
-		f.unlent.Wait()
+	for f.box != nil && f.box.lent > 0 && (tk.referred || !f.t.sendWaits()) && f.box.written() < tk.to {
+		f.seldom().unlent.Wait()
 	}
 }
 
-// moveDown corrects the tickets behind one that was removed.
-func (f *flusher) moveDown(gone ticket) {
-	n := gone.to - gone.from
-	for _, wt := range f.queue {
-		if wt.from >= gone.to {
-			wt.from -= n
-			wt.to -= n
-		}
-	}
-	if f.own.from >= gone.to {
-		f.own.from -= n
-		f.own.to -= n
-	}
-}
-
-// send is the step of a flush: it sends until its own bytes have left, and a
-// little for the others.
-func (f *flusher) send() (done bool) {
+// step is one turn of a flush that may wait for room: it sends until its own
+// bytes have left, and a little for the others.
+func (f *flusher) step() (done bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for round := 0; ; round++ {
-		f.refill()
-		f.wakeSent()
+		f.answerLate()
+		f.box.wakeSent()
 		if f.err != nil || f.box.pending() == 0 {
 			return true
 		}
-		mine := f.box.written() < f.own.to
-		if !mine && (round >= helpRounds || len(f.queue) > 0 || f.t.sendWaits()) {
+		mine := f.box.written() < f.box.own.to
+		if !mine && (round >= helpRounds || len(f.box.queue) > 0 || f.t.sendWaits()) {
 			return true // a send that waits would hold its caller up for others
 		}
 		limit := math.MaxInt
@@ -272,8 +394,7 @@ func (f *flusher) send() (done bool) {
 		f.mu.Unlock()
 		n, err := f.t.send(p, q)
 		f.mu.Lock()
-		f.box.done(n)
-		f.unlent.Broadcast()
+		f.returned(n)
 		switch {
 		case err == nil:
 		case err != errAgain:
@@ -282,21 +403,10 @@ func (f *flusher) send() (done bool) {
 		case !mine:
 			return true // somebody else may wait
 		default:
-			f.bell.watch(f.ctx)
+			f.seldom().bell.watch(f.box.ctx)
 			return false
 		}
 	}
-}
-
-// wakeSent wakes those at the front of the queue whose bytes have been sent.
-func (f *flusher) wakeSent() {
-	written := f.box.written()
-	n := 0
-	for n < len(f.queue) && f.queue[n].to <= written {
-		f.queue[n].ready <- struct{}{}
-		n++
-	}
-	f.queue = append(f.queue[:0], f.queue[n:]...)
 }
 
 // flushed notes that a flush has failed. The caller holds mu.
@@ -311,7 +421,7 @@ func (f *flusher) flushed(err error) {
 // bytes that nobody waits for, or to nobody. The caller holds mu.
 func (f *flusher) pass() {
 	if f.err == nil {
-		f.refill()
+		f.answerLate()
 	}
 	switch {
 	case f.err != nil:
@@ -319,15 +429,17 @@ func (f *flusher) pass() {
 		f.clear()
 	case f.box.pending() == 0:
 		f.flushing = false
-		f.wakeSent()
-		bufpool.Put(f.box.buf)
-		f.box.buf = nil
+		f.box.wakeSent()
 		if f.full && len(f.box.held) == 0 {
 			f.full, f.drained = false, true
 		}
-	case len(f.queue) > 0 && !f.t.sendWaits():
-		wt := f.queue[0]
-		f.queue = append(f.queue[:0], f.queue[1:]...)
+		f.shelve()
+	case f.t.needRoom():
+		f.parked = true
+		f.box.wakeSent()
+	case len(f.box.queue) > 0 && !f.t.sendWaits():
+		wt := f.box.queue[0]
+		f.box.queue = append(f.box.queue[:0], f.box.queue[1:]...)
 		wt.lead = true
 		wt.ready <- struct{}{}
 	default:
@@ -338,29 +450,27 @@ func (f *flusher) pass() {
 // clear lets go of everything once nothing can be written any more. The caller
 // holds mu, and nobody is sending.
 func (f *flusher) clear() {
-	f.wakeAll()
-	bufpool.Put(f.box.buf)
-	f.box.drop()
-}
-
-// wakeAll wakes all who wait. The caller holds mu and has set err.
-func (f *flusher) wakeAll() {
-	for _, wt := range f.queue {
-		wt.ready <- struct{}{}
+	if f.box != nil {
+		f.box.wakeAll()
+		f.box.drop()
+		f.shelve()
 	}
-	f.queue = nil
 }
 
 // unlockTell releases mu and tells what there is to tell.
 func (f *flusher) unlockTell() {
+	if !f.drained && !f.failed {
+		f.mu.Unlock()
+		return
+	}
 	drained, failed, err := f.drained, f.failed, f.err
 	f.drained, f.failed = false, false
 	f.mu.Unlock()
 	if drained {
-		f.told(true, nil)
+		f.owner.told(true, nil)
 	}
 	if failed {
-		f.told(false, err)
+		f.owner.told(false, err)
 	}
 }
 
@@ -368,7 +478,7 @@ func (f *flusher) unlockTell() {
 func (f *flusher) size() int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.err != nil {
+	if f.err != nil || f.box == nil {
 		return 0 // it will never be sent
 	}
 	return f.box.size()

@@ -23,9 +23,38 @@ const (
 	MessageBinary MessageType = 2 // bytes whose meaning is up to the application
 )
 
+// What may be added to a type of message that is sent.
+const (
+	typeCompressed   MessageType = 0x40
+	typeUncompressed MessageType = 0x80
+)
+
+// Compressed returns t for sending a message that is to be compressed whatever its
+// size, where compression was agreed on:
+//
+//	c.Write(ctx, websocket.MessageText.Compressed(), p)
+//
+// It is as good as t for every function that takes the type of a message to be
+// sent. The types of received messages never are like that.
+func (t MessageType) Compressed() MessageType { return t.kind() | typeCompressed }
+
+// Uncompressed is like Compressed for a message that is not to be compressed: one
+// that is compressed already, such as an image, or that has a secret beside what
+// somebody else chose, who could learn about the secret from the compressed size.
+func (t MessageType) Uncompressed() MessageType { return t.kind() | typeUncompressed }
+
+// kind returns t without what was added to it.
+func (t MessageType) kind() MessageType { return t &^ (typeCompressed | typeUncompressed) }
+
+// long returns t for a message that counts as long enough to be compressed.
+func (t MessageType) long() MessageType { return t | typeCompressed }
+
+// opcode returns the opcode of a message's first frame.
+func (t MessageType) opcode() Opcode { return Opcode(t.kind()) }
+
 // String returns "text" or "binary".
 func (t MessageType) String() string {
-	switch t {
+	switch t.kind() {
 	case MessageText:
 		return "text"
 	case MessageBinary:
@@ -34,7 +63,7 @@ func (t MessageType) String() string {
 	return "invalid message type"
 }
 
-func (t MessageType) valid() bool { return t == MessageText || t == MessageBinary }
+func (t MessageType) valid() bool { return t.kind() == MessageText || t.kind() == MessageBinary }
 
 // Opcode tells what a frame's payload means (RFC 6455, section 5.2).
 type Opcode uint8

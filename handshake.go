@@ -86,15 +86,17 @@ func clipReason(reason string) string {
 // handshakeKeySize is the size of a decoded Sec-WebSocket-Key.
 const handshakeKeySize = 16
 
-// acceptKey returns the Sec-WebSocket-Accept that answers a Sec-WebSocket-Key
-// (RFC 6455, section 4.2.2, step 5.4).
-func acceptKey(key string) string {
+// appendAcceptKey appends the Sec-WebSocket-Accept that answers a
+// Sec-WebSocket-Key (RFC 6455, section 4.2.2, step 5.4).
+func appendAcceptKey(dst []byte, key string) []byte {
 	const guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+	var room [64]byte // enough for every valid key
+	text := append(append(room[:0], key...), guid...)
 	var sum [sha1.Size]byte
 	// SHA-1 only proves here that the peer read the key; nothing rests on its
 	// strength, so a strict FIPS mode need not forbid it.
-	fips140.WithoutEnforcement(func() { sum = sha1.Sum([]byte(key + guid)) })
-	return base64.StdEncoding.EncodeToString(sum[:])
+	fips140.WithoutEnforcement(func() { sum = sha1.Sum(text) })
+	return base64.StdEncoding.AppendEncode(dst, sum[:])
 }
 
 // validKey reports whether key is the base64 of 16 bytes. The bits that the
@@ -104,8 +106,9 @@ func validKey(key string) bool {
 	if len(key) != base64.StdEncoding.EncodedLen(handshakeKeySize) {
 		return false // also keeps out the line breaks that the decoder skips
 	}
-	raw, err := base64.StdEncoding.DecodeString(key)
-	return err == nil && len(raw) == handshakeKeySize
+	var raw [handshakeKeySize + 2]byte // what 24 characters can hold
+	n, err := base64.StdEncoding.Decode(raw[:], []byte(key))
+	return err == nil && n == handshakeKeySize
 }
 
 // validToken reports whether s is a token, as subprotocols have to be
@@ -244,7 +247,7 @@ func chooseSubprotocol(r *http.Request, opts *UpgradeOptions) (string, *Handshak
 	if chosen != "" && !slices.Contains(offered, chosen) {
 		return "", refusal(http.StatusInternalServerError, "ChooseSubprotocol chose %q, offered were %q", chosen, offered)
 	}
-	return chosen, nil
+	return strings.Clone(chosen), nil // the Conn keeps it, and not the header with it
 }
 
 // checkSubprotocolNames checks the list in the options of either side
@@ -263,11 +266,14 @@ func checkSubprotocolNames(names []string) error {
 
 // appendResponse appends the server's opening handshake (RFC 6455, section
 // 4.2.2, step 5). Of extra it takes what a 101 may carry.
-func appendResponse(dst []byte, key, subprotocol string, extra http.Header) []byte {
+func appendResponse(dst []byte, key string, agreed *agreement, extra http.Header) []byte {
 	dst = append(dst, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"...)
-	dst = appendField(dst, "Sec-WebSocket-Accept", acceptKey(key))
-	if subprotocol != "" {
-		dst = appendField(dst, "Sec-WebSocket-Protocol", subprotocol)
+	dst = append(appendAcceptKey(append(dst, "Sec-WebSocket-Accept: "...), key), "\r\n"...)
+	if agreed.subprotocol != "" {
+		dst = appendField(dst, "Sec-WebSocket-Protocol", agreed.subprotocol)
+	}
+	if agreed.extensions != "" {
+		dst = appendField(dst, "Sec-WebSocket-Extensions", agreed.extensions)
 	}
 	dst = appendFields(dst, extra, isAnswerHeader)
 	return append(dst, "\r\n"...)
@@ -276,7 +282,8 @@ func appendResponse(dst []byte, key, subprotocol string, extra http.Header) []by
 // appendFields appends h in the order of its names, without those that drop
 // asks to leave out and those that no header field may have.
 func appendFields(dst []byte, h http.Header, drop func(canonical string) bool) []byte {
-	names := make([]string, 0, len(h))
+	var few [8]string
+	names := few[:0]
 	for name := range h {
 		if httpguts.ValidHeaderFieldName(name) && !drop(http.CanonicalHeaderKey(name)) {
 			names = append(names, name)
@@ -351,6 +358,8 @@ func checkRequestHeader(h http.Header) error {
 		switch {
 		case canonical == "Sec-Websocket-Protocol":
 			return fmt.Errorf("option Header: %s is set by option Subprotocols", name)
+		case canonical == "Sec-Websocket-Extensions":
+			return fmt.Errorf("option Header: %s is set by option Compression", name)
 		case isHandshakeHeader(canonical):
 			return fmt.Errorf("option Header: %s belongs to the handshake", name)
 		case canonical == "Host" && (len(values) != 1 || values[0] == "" || !httpguts.ValidHostHeader(values[0])):
@@ -367,7 +376,7 @@ func checkRequestHeader(h http.Header) error {
 
 // appendRequest appends the client's opening handshake (RFC 6455, section
 // 4.1). r.Header holds what goes along; its names and values are valid.
-func appendRequest(dst []byte, r *http.Request, key string, subprotocols []string) []byte {
+func appendRequest(dst []byte, r *http.Request, key string, subprotocols []string, wanted *deflation) []byte {
 	dst = append(append(dst, "GET "...), r.URL.RequestURI()...)
 	dst = appendField(append(dst, " HTTP/1.1\r\n"...), "Host", r.Host)
 	dst = append(dst, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"...)
@@ -375,46 +384,50 @@ func appendRequest(dst []byte, r *http.Request, key string, subprotocols []strin
 	if len(subprotocols) > 0 {
 		dst = appendField(dst, "Sec-WebSocket-Protocol", strings.Join(subprotocols, ", "))
 	}
+	if wanted.receive.bits != 0 {
+		dst = append(wanted.appendOffers(append(dst, "Sec-WebSocket-Extensions: "...)), "\r\n"...)
+	}
 	dst = appendFields(dst, r.Header, isHandshakeHeader)
 	return append(dst, "\r\n"...)
 }
 
 // checkResponse checks a server's opening handshake (RFC 6455, section 4.1,
-// the second list) and returns the subprotocol that it chose, "" for none.
-func checkResponse(resp *http.Response, key string, offered []string) (string, error) {
+// the second list) and returns what it agreed on.
+func checkResponse(resp *http.Response, key string, offered []string, wanted *deflation) (a agreement, err error) {
 	h := resp.Header
 	// Item 1. RFC 9110, section 7.8: HTTP/1.0 can't switch protocols.
 	if resp.StatusCode != http.StatusSwitchingProtocols || !resp.ProtoAtLeast(1, 1) {
-		return "", fmt.Errorf("the answer is %s %s and does not switch protocols", resp.Proto, statusLine(resp.StatusCode))
+		return a, fmt.Errorf("the answer is %s %s and does not switch protocols", resp.Proto, statusLine(resp.StatusCode))
 	}
 	// Item 2. To switch to anything more than a WebSocket was not asked for.
 	protocols := listElements(h["Upgrade"])
 	if len(protocols) == 0 || slices.ContainsFunc(protocols, func(p string) bool { return !equalFold(p, "websocket") }) {
-		return "", fmt.Errorf("the answer's Upgrade is %q, not \"websocket\"", h["Upgrade"])
+		return a, fmt.Errorf("the answer's Upgrade is %q, not \"websocket\"", h["Upgrade"])
 	}
 	// Item 3.
 	if !httpguts.HeaderValuesContainsToken(h["Connection"], "upgrade") {
-		return "", fmt.Errorf("the answer's Connection is %q, without \"Upgrade\"", h["Connection"])
+		return a, fmt.Errorf("the answer's Connection is %q, without \"Upgrade\"", h["Connection"])
 	}
 	// Item 4; section 11.3.3: it must not appear more than once.
-	accept, want := h["Sec-Websocket-Accept"], acceptKey(key)
+	accept, want := h["Sec-Websocket-Accept"], string(appendAcceptKey(nil, key))
 	if len(accept) != 1 || strings.Trim(accept[0], " \t") != want {
-		return "", fmt.Errorf("the answer's Sec-WebSocket-Accept is %q, not %q", accept, want)
+		return a, fmt.Errorf("the answer's Sec-WebSocket-Accept is %q, not %q", accept, want)
 	}
-	// Item 5. No extension is offered yet, so none may be answered.
-	if extensions, found := h["Sec-Websocket-Extensions"]; found {
-		return "", fmt.Errorf("the answer has extensions %q, none were offered", extensions)
+	// Item 5.
+	if err := a.checkExtensions(h, wanted); err != nil {
+		return a, err
 	}
 	// Item 6; section 11.3.4: it must not appear more than once. Upper and
 	// lower case are different names.
 	chosen, found := h["Sec-Websocket-Protocol"]
 	if !found {
-		return "", nil
+		return a, nil
 	}
 	if len(chosen) != 1 || !slices.Contains(offered, strings.Trim(chosen[0], " \t")) {
-		return "", fmt.Errorf("the answer's subprotocol is %q, offered were %q", chosen, offered)
+		return a, fmt.Errorf("the answer's subprotocol is %q, offered were %q", chosen, offered)
 	}
-	return strings.Trim(chosen[0], " \t"), nil
+	a.subprotocol = strings.Trim(chosen[0], " \t")
+	return a, nil
 }
 
 // equalFold compares without regard to the case of ASCII letters. (That of

@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -57,7 +58,7 @@ func TestRFC6455_4_2_2_AcceptKey(t *testing.T) {
 		"x3JJHMbDL1EzLkh9GBhXDw==": "HSmrc0sMlYUkAGmm5OPpG2HaGWk=",
 		"uRovscZjNol/umbTt5uKmw==": "rLHCkw/SKsO9GAH/ZSFhBATDKrU=",
 	} {
-		assert.Equal(t, want, acceptKey(key), "accept key of %q", key)
+		assert.Equal(t, "> "+want, string(appendAcceptKey([]byte("> "), key)), "accept key of %q", key)
 	}
 }
 
@@ -211,6 +212,28 @@ func TestRFC6455_4_2_2_Subprotocol(t *testing.T) {
 	}
 }
 
+// A Conn keeps its subprotocol for long: not in the memory of the request.
+func TestSubprotocolDoesNotKeepTheRequest(t *testing.T) {
+	r := sampleRequest()
+	line := strings.Repeat("x, ", 1000) + "chat"
+	r.Header["Sec-Websocket-Protocol"] = []string{line}
+	kept := func(s string) bool {
+		from, at := uintptr(unsafe.Pointer(unsafe.StringData(line))), uintptr(unsafe.Pointer(unsafe.StringData(s)))
+		return at >= from && at < from+uintptr(len(line))
+	}
+	for name, opts := range map[string]*UpgradeOptions{
+		"option": {Subprotocols: []string{"chat"}},
+		"callback": {ChooseSubprotocol: func(_ *http.Request, offered []string) (string, error) {
+			return offered[len(offered)-1], nil
+		}},
+	} {
+		got, err := chooseSubprotocol(r, opts)
+		require.Nil(t, err, name)
+		assert.Equal(t, "chat", got, name)
+		assert.False(t, kept(got), name)
+	}
+}
+
 // CHECKLIST 20: CR and LF never reach a header, ours are never doubled.
 func TestResponseHeaders(t *testing.T) {
 	extra := http.Header{
@@ -227,7 +250,7 @@ func TestResponseHeaders(t *testing.T) {
 		"Trailer:X":                {"1"},
 		"Empty":                    nil,
 	}
-	raw := appendResponse(nil, sampleKey, "chat", extra)
+	raw := appendResponse(nil, sampleKey, &agreement{subprotocol: "chat"}, extra)
 	br := bufio.NewReader(bytes.NewReader(raw))
 	resp, err := http.ReadResponse(br, nil)
 	require.NoError(t, err)
@@ -241,9 +264,9 @@ func TestResponseHeaders(t *testing.T) {
 		"X-Evil":                 {"x  Injected: 1", "GET"},
 	}, resp.Header)
 	assert.Zero(t, br.Buffered(), "nothing after the head")
-	chosen, err := checkResponse(resp, sampleKey, []string{"chat"})
+	chosen, err := checkResponse(resp, sampleKey, []string{"chat"}, &deflation{})
 	require.NoError(t, err, "our client accepts it")
-	assert.Equal(t, "chat", chosen)
+	assert.Equal(t, agreement{subprotocol: "chat"}, chosen)
 }
 
 // CHECKLIST 20: what a client must refuse.
@@ -288,7 +311,7 @@ func TestRFC6455_4_1_Response(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			resp := sampleResponse()
 			tc.change(resp)
-			_, err := checkResponse(resp, sampleKey, []string{"chat", "superchat"})
+			_, err := checkResponse(resp, sampleKey, []string{"chat", "superchat"}, &deflation{})
 			if tc.reason == "" {
 				require.NoError(t, err)
 				return
@@ -353,8 +376,8 @@ func FuzzServerHandshake(f *testing.F) {
 		if err != nil {
 			return
 		}
-		u := newUpgrader(&UpgradeOptions{Subprotocols: []string{"a", "b"}})
-		key, subprotocol, refused := u.check(r)
+		u := newUpgrader(&UpgradeOptions{Subprotocols: []string{"a", "b"}, Compression: &Compression{ReceiveTakeover: true}})
+		key, agreed, refused := u.check(r)
 		if refused != nil {
 			assert.GreaterOrEqual(t, refused.StatusCode, 400)
 			assert.NotEmpty(t, refused.Reason)
@@ -367,16 +390,18 @@ func FuzzServerHandshake(f *testing.F) {
 		require.NotEmpty(t, r.Host)
 		require.Contains(t, strings.ToLower(strings.Join(r.Header["Upgrade"], ",")), "websocket")
 		require.Contains(t, strings.ToLower(strings.Join(r.Header["Connection"], ",")), "upgrade")
-		require.Contains(t, strings.Join(r.Header["Sec-Websocket-Protocol"], ","), subprotocol)
+		require.Contains(t, strings.Join(r.Header["Sec-Websocket-Protocol"], ","), agreed.subprotocol)
 
 		name, value, _ := strings.Cut(extra, ":")
-		br := bufio.NewReader(bytes.NewReader(appendResponse(nil, key, subprotocol, http.Header{name: {value}})))
+		br := bufio.NewReader(bytes.NewReader(appendResponse(nil, key, &agreed, http.Header{name: {value}})))
 		resp, err := http.ReadResponse(br, nil)
 		require.NoError(t, err)
 		require.Zero(t, br.Buffered())
-		require.LessOrEqual(t, len(resp.Header), 5)
-		_, err = checkResponse(resp, key, []string{"a", "b"})
+		require.LessOrEqual(t, len(resp.Header), 6)
+		wanted := deflation{send: deflateWindow{bits: 15, takeover: true}, receive: deflateWindow{bits: 15, takeover: true}}
+		again, err := checkResponse(resp, key, []string{"a", "b"}, &wanted)
 		require.NoError(t, err)
+		require.Equal(t, agreed.extensions, again.extensions)
 	})
 }
 
@@ -386,6 +411,8 @@ func FuzzClientHandshake(f *testing.F) {
 	head := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 	f.Add(head + "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n")
 	f.Add(head + "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\n\r\n\x81\x00")
+	f.Add(head + "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" +
+		"Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; server_max_window_bits=12\r\n\r\n")
 	f.Add("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 403 Forbidden\r\nContent-Length: 5\r\n\r\nnever")
 	f.Fuzz(func(t *testing.T, raw string) {
 		nc := &scriptedConn{in: strings.NewReader(raw)}
@@ -393,7 +420,8 @@ func FuzzClientHandshake(f *testing.F) {
 		if err != nil {
 			return
 		}
-		chosen, err := checkResponse(a.resp, sampleKey, []string{"chat"})
+		wanted := deflation{send: deflateWindow{bits: 15}, receive: deflateWindow{bits: 12}}
+		chosen, err := checkResponse(a.resp, sampleKey, []string{"chat"}, &wanted)
 		if err != nil {
 			e := a.asError(err.Error())
 			assert.LessOrEqual(t, len(e.Body), maxExcerpt)
@@ -401,8 +429,14 @@ func FuzzClientHandshake(f *testing.F) {
 		}
 		require.Equal(t, 101, a.resp.StatusCode)
 		require.Equal(t, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", a.resp.Header.Get("Sec-WebSocket-Accept"))
-		require.Empty(t, a.resp.Header["Sec-Websocket-Extensions"])
-		require.Contains(t, []string{"", "chat"}, chosen)
+		if lines := a.resp.Header["Sec-Websocket-Extensions"]; len(lines) > 0 {
+			require.Contains(t, chosen.extensions, "permessage-deflate; server_no_context_takeover")
+			require.False(t, chosen.deflate.receive.takeover)
+		} else {
+			require.Empty(t, chosen.extensions)
+			require.Zero(t, chosen.deflate)
+		}
+		require.Contains(t, []string{"", "chat"}, chosen.subprotocol)
 		require.True(t, strings.HasSuffix(raw, string(a.buffered())), "what is left over is the end of the input")
 	})
 }

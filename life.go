@@ -34,8 +34,12 @@ func (s State) String() string {
 	return "invalid state"
 }
 
-// errShut is what a writer returns after the end.
-var errShut = errors.New("websocket: shut")
+var (
+	// errClosing is what a writer returns once the close frame has been queued.
+	errClosing = errors.New("websocket: closing")
+	// errShut is what it returns after the end.
+	errShut = errors.New("websocket: shut")
+)
 
 // An endError is an error that ended a connection and matches another too.
 type endError struct {
@@ -74,17 +78,40 @@ func trimName(s string) string {
 
 // A life is how far a connection has come, and why it ended.
 type life struct {
-	state atomic.Uint32 // of type State
-	ended chan struct{} // closed when everything has been given up
-
 	mu     sync.Mutex
-	cause  error // why it ends; the first one counts
-	began  bool  // this side began the closing handshake, or just closed
-	ending bool  // somebody gives everything up
+	ended  chan struct{} // closed when everything has been given up; made when first asked for
+	cause  error         // why it ends; the first one counts
+	state  atomic.Uint32 // of type State; no need for mu
+	began  bool          // this side began the closing handshake, or just closed
+	ending bool          // somebody gives everything up
+	gone   bool          // everything has been given up
 }
 
 func (l *life) isOpen() bool   { return State(l.state.Load()) == StateOpen }
 func (l *life) isClosed() bool { return State(l.state.Load()) == StateClosed }
+
+// done returns a channel that is closed when everything has been given up.
+func (l *life) done() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended == nil {
+		l.ended = make(chan struct{})
+		if l.gone {
+			close(l.ended)
+		}
+	}
+	return l.ended
+}
+
+// over says that everything has been given up.
+func (l *life) over() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.gone = true
+	if l.ended != nil {
+		close(l.ended)
+	}
+}
 
 // close makes an open connection closing, on behalf of this side or the peer.
 // The caller holds mu.

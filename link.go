@@ -6,199 +6,162 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/seed86893212/websocket/internal/bufpool"
 )
 
-const (
-	// brokenTime is how long reading may go on once writing has failed.
-	brokenTime = time.Second
-	// lingerTime is how long the peer may go on sending after it has been told
-	// that this side has failed the connection.
-	lingerTime = time.Second
-)
+// brokenTime is how long reading may go on once writing has failed.
+const brokenTime = time.Second
 
-// A link joins the two halves of a connection and sees it through to its end.
-// Everybody who reads does it through next, and everything that ends the
+// A link joins the two halves of a connection: all there is to it but waiting.
+// Everybody who reads does it through advance, and everything that ends the
 // connection comes through end.
 type link struct {
 	rd   reader
 	wr   writer
-	set  settings
-	ping pinger
+	set  *settings
+	ping atomic.Pointer[pinger] // nil until somebody waits for a pong
 	life
 
 	// For the holder of the reader's role.
-	serial    uint32 // of the last message begun as a stream
-	streaming bool   // it has not been received whole
-	readErr   error  // of eventLost
-
-	alarm alarm
+	serial    uint32      // of the last message begun as a stream
+	attached  atomic.Bool // an Engine has taken the connection over
+	streaming bool        // it has not been received whole
+	held      bool        // something may have been held back for company
 
 	// With life's mutex.
-	broken error // why writing has failed
-	drains bool  // the reader wants to know when the send queue has drained
+	drains bool // the reader wants to know when the send queue has drained
+
+	alarm alarm
 }
 
-func (l *link) init(t transport, side Role, set settings, buffered []byte) {
+func (l *link) init(t transport, side Role, set *settings, deflate deflation, buffered []byte) {
 	l.set = set
-	l.ended = make(chan struct{})
 	l.state.Store(uint32(StateOpen))
-	l.rd.init(t, side, set.maxMessageSize, buffered)
-	l.wr.init(t, side, set.sendLimit, l.told)
-	l.alarm.init(set.heartbeat, set.heartbeatTimeout, l.tick)
+	l.rd.init(t, side, set.maxMessageSize, deflate, buffered)
+	l.wr.init(t, side, set.sendLimit, l)
+	l.alarm.init(set.heartbeat, set.heartbeatTimeout, l)
 }
 
-// next returns the next event, waiting for input if need be. What the protocol
-// asks for has been done by then: a ping has been answered, a failure and a
-// close frame have ended the connection and are returned as the error. After
-// its own close frame this side gets no more data. The caller holds the role.
-func (l *link) next(ctx context.Context, stream bool) (event, error) {
-	ev, err := l.step(ctx, stream, false)
-	if err == nil {
-		err = l.ends(ctx, ev)
-	}
-	return ev, err
-}
-
-// ends ends the connection if ev says so, and returns the error then.
-func (l *link) ends(ctx context.Context, ev event) error {
-	switch ev.kind {
-	case eventClose, eventFail:
-		return l.part(ctx, l.rd.in.part(ev))
-	case eventLost:
-		return l.lost(l.readErr)
-	}
-	return nil
-}
-
-// step is next but for ending the connection: the events that do are returned.
-// Standing in the transport it does not wait, but returns eventWait.
-func (l *link) step(ctx context.Context, stream, standing bool) (event, error) {
-	if err := ctx.Err(); err != nil {
-		return event{}, err
-	}
-	if l.isClosed() {
-		return event{}, l.afterEnd()
-	}
+// advance makes ev the next event in what has been received, eventMore if there
+// is none. What the protocol asks for has been done by then, but for ending the
+// connection: the events that do are returned. After its own close frame this
+// side gets no more data. The caller holds the role.
+func (l *link) advance(stream bool, ev *event) {
 	for {
-		ev := l.rd.next(stream)
-		if ev.kind == eventMore {
-			var err error
-			if standing {
-				ev = l.recv()
-			} else if ev, err = l.wait(ctx); err != nil {
-				return event{}, err
-			}
+		l.rd.next(stream, ev)
+		if ev.kind == eventMore || l.apply(ev) {
+			return
 		}
-		switch ev.kind {
-		case eventMore:
-			continue
-		case eventPing:
-			l.wr.pong(ev.data)
-		case eventPong:
-			l.ping.ponged(ev.data)
-		case eventStart, eventChunk:
-			l.streaming = !ev.final
-			if !l.isOpen() {
-				continue
-			}
-		case eventMessage:
-			if !l.isOpen() {
-				continue
-			}
-			l.received(ev)
-		}
-		return ev, nil
 	}
+}
+
+// pinger returns what waits for pongs.
+func (l *link) pinger() *pinger {
+	if l.ping.Load() == nil {
+		l.ping.CompareAndSwap(nil, new(pinger))
+	}
+	return l.ping.Load()
+}
+
+// transport returns what the connection stands on.
+func (l *link) transport() transport {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.rd.t
+}
+
+// adopt moves the connection to another transport, whose driver asks tick from
+// time to time. The caller holds the role. It fails if somebody is sending or
+// the connection has ended.
+func (l *link) adopt(t transport) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ending || !l.wr.adopt(t) {
+		return false
+	}
+	l.rd.t = t
+	l.rd.bell.adopt(t)
+	l.alarm.sweep()
+	return true
+}
+
+// poll is advance, receiving what there is to receive without waiting, for who
+// stands in the transport. It makes ev eventWait if there is nothing.
+func (l *link) poll(ev *event) {
+	for {
+		if l.advance(false, ev); ev.kind != eventMore {
+			return
+		}
+		if l.receive(ev); ev.kind != eventMore {
+			return
+		}
+	}
+}
+
+// receive receives once, without waiting. ev becomes eventMore, or eventWait if
+// there was nothing.
+func (l *link) receive(ev *event) {
+	switch err := l.rd.recv(); err {
+	case nil:
+		l.alarm.received()
+		ev.kind = eventMore
+	case errAgain:
+		ev.kind = eventWait
+	default:
+		ev.kind, ev.lost = eventLost, err
+	}
+}
+
+// apply does what an event asks for, and reports whether it is to be handed out.
+func (l *link) apply(ev *event) bool {
+	switch ev.kind {
+	case eventPing:
+		l.wr.pong(ev.data)
+		l.held = true
+	case eventPong:
+		if p := l.ping.Load(); p != nil {
+			p.ponged(ev.data)
+		}
+	case eventStart, eventChunk:
+		l.streaming = !ev.final
+		return l.isOpen()
+	case eventMessage:
+		if !l.isOpen() {
+			return false
+		}
+		l.received(ev)
+	}
+	return true
 }
 
 // received does what is to be done before a message is handed out.
-func (l *link) received(ev event) {
+func (l *link) received(ev *event) {
 	if !l.set.noCoalescing && l.rd.more() {
 		l.wr.hold()
+		l.held = true
 	}
 	if t := l.set.trace; t != nil && t.MessageReceived != nil {
 		t.MessageReceived(ev.typ, len(ev.data))
 	}
 }
 
-// wait waits for input. What was held back for company is sent first.
-func (l *link) wait(ctx context.Context) (event, error) {
-	l.wr.release()
+// park is called before waiting for input. What was held back for company is
+// sent.
+func (l *link) park() {
+	l.rest()
 	l.alarm.park()
-	ev, err := l.rd.fill(ctx)
-	switch {
-	case err == nil:
-		l.alarm.received()
-		return ev, nil
-	case err != errWoken:
-		l.readErr = err
-		return event{kind: eventLost}, nil
-	}
-	return l.woken(ctx)
 }
 
-// woken says what a wait was interrupted for.
-func (l *link) woken(ctx context.Context) (event, error) {
-	l.alarm.leave()
-	why := l.rd.bell.answer()
-	if l.isClosed() {
-		return event{}, l.atEnd()
+// rest is called before others have their turn: what was held back is sent.
+func (l *link) rest() {
+	if l.held {
+		l.held = false
+		l.wr.release()
 	}
-	if err := ctx.Err(); err != nil {
-		return event{}, err
-	}
-	if why&wakeDrain != 0 {
-		return event{kind: eventDrain}, nil
-	}
-	return event{}, nil
-}
-
-// recv receives without waiting, standing in the transport.
-func (l *link) recv() event {
-	ev, err := l.rd.recv()
-	switch err {
-	case nil:
-		l.alarm.received()
-		return ev
-	case errAgain:
-		return event{kind: eventWait}
-	}
-	l.readErr = err
-	return event{kind: eventLost}
-}
-
-// message returns the next whole message.
-func (l *link) message(ctx context.Context) (event, error) {
-	for {
-		ev, err := l.next(ctx, false)
-		if err != nil || ev.kind == eventMessage {
-			return ev, err
-		}
-	}
-}
-
-// lost ends the connection after its transport could not be read any more.
-func (l *link) lost(err error) error {
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF // no close frame (RFC 6455, section 7.1.5)
-	}
-	l.end(err, false)
-	return l.atEnd()
-}
-
-// discard receives the rest of a message that was begun as a stream and makes
-// its reader stale.
-func (l *link) discard(ctx context.Context) error {
-	l.serial++
-	for l.streaming {
-		if _, err := l.next(ctx, true); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // take takes the reader's role for one read or one loop.
@@ -249,13 +212,23 @@ func (l *link) give() {
 	}
 }
 
-// write sends one frame, and says why if it cannot.
-func (l *link) write(ctx context.Context, op Opcode, final bool, p []byte, inside bool) (accepted bool, err error) {
+// write sends one frame, which is a whole message unless pc says otherwise, and
+// says why if it cannot. pc is what becomes of p where that is not sent as it is,
+// nil otherwise. With an error, accepted tells whether the frame's rest will be sent
+// all the same.
+func (l *link) write(ctx context.Context, op Opcode, p []byte, pc *parcel) (accepted bool, err error) {
 	if ctx == nil {
 		return false, errNilContext
 	}
 	open := !l.isClosed()
-	if accepted, err = l.wr.write(ctx, op, final, p, inside); err != nil {
+	lead, accepted, err := l.wr.write(ctx, op, p, pc)
+	if lead {
+		accepted, err = l.wr.lead()
+	}
+	if accepted && (pc == nil || !pc.inside) {
+		l.set.sent(MessageType(op), len(p))
+	}
+	if err != nil {
 		err = l.writeError(err, open)
 	}
 	return accepted, err
@@ -268,27 +241,24 @@ func (l *link) told(drained bool, err error) {
 	switch {
 	case drained && l.drains:
 		l.rd.bell.wake(wakeDrain)
-	case !drained && l.broken == nil:
+	case !drained:
 		// The peer's close frame may still be there to be read.
-		l.broken = err
-		l.alarm.endWithin(brokenTime)
+		l.alarm.endWithin(brokenTime, l)
 	}
 }
 
 // tick is called by the alarm.
 func (l *link) tick() {
-	switch l.alarm.due() {
+	switch l.alarm.due(l) {
 	case alarmOver:
-		l.mu.Lock()
-		cause := l.broken
-		l.mu.Unlock()
+		cause := l.wr.failure()
 		if cause == nil {
 			cause = errCloseTimeout
 		}
 		l.end(cause, false)
 	case alarmSilent:
 		if l.wr.slow() {
-			l.alarm.again()
+			l.alarm.again(l)
 			return
 		}
 		l.end(errNoHeartbeat, false)
@@ -298,6 +268,19 @@ func (l *link) tick() {
 			l.set.trace.HeartbeatSent()
 		}
 	}
+}
+
+// unexpected returns the cause of an end of the stream without a close frame
+// (RFC 6455, section 7.1.5), for err that reading met. The system tells of a
+// reset once: where it has told a sender, reading meets io.EOF.
+func (l *link) unexpected(err error) error {
+	if err != io.EOF {
+		return err
+	}
+	if broken := l.wr.failure(); errors.Is(broken, syscall.ECONNRESET) {
+		return broken
+	}
+	return io.ErrUnexpectedEOF
 }
 
 // end is the one door out. The first call decides the cause and does it all;
@@ -315,7 +298,9 @@ func (l *link) end(cause error, inOrder bool) {
 	l.state.Store(uint32(StateClosed))
 	l.mu.Unlock()
 	l.alarm.stop()
-	l.ping.end()
+	if p := l.ping.Load(); p != nil {
+		p.end()
+	}
 	l.wr.shut(errShut)
 	if l.rd.role.doom() {
 		l.rd.t.hangUp()
@@ -338,104 +323,25 @@ func (l *link) closeTransport(inOrder bool) {
 	if t := l.set.trace; t != nil && t.Closed != nil {
 		t.Closed(l.reason())
 	}
-	close(l.ended)
-}
-
-// part ends the connection after the peer's close frame or a failure: the peer
-// is told, if that is still possible. When both close frames have been sent, no
-// more is waited for than the caller's ctx allows.
-func (l *link) part(ctx context.Context, p parting) error {
-	l.mu.Lock()
-	l.closing(false)
-	p.cause.Remote = p.cause.Remote && !l.began
-	l.blame(p.cause)
-	l.mu.Unlock()
-	l.wr.close(p.code, p.reason)
-	bounded, cancel := l.closeContext()
-	defer cancel()
-	var sent bool
-	if p.half {
-		sent = l.tell(bounded, cancel)
-	} else if sent = l.wr.flush(bounded) == nil; sent && p.linger {
-		l.linger(ctx) // and the alarm bounds it
-	}
-	l.end(p.cause, sent)
-	return l.atEnd()
-}
-
-// tell sends what is queued and the close frame to a peer that may be sending,
-// and drops what it sends: it might not receive before that has been taken. Then
-// it has a moment to close.
-func (l *link) tell(ctx context.Context, cancel context.CancelFunc) (sent bool) {
-	flushed := make(chan *time.Timer, 1)
-	go func() {
-		if l.wr.flush(ctx) != nil {
-			cancel()
-			flushed <- nil
-			return
-		}
-		l.rd.t.closeWrite()
-		flushed <- time.AfterFunc(lingerTime, cancel)
-	}()
-	l.linger(ctx)
-	timer := <-flushed // a peer that sends nothing more may still be told
-	if timer != nil {
-		timer.Stop()
-	}
-	return timer != nil
-}
-
-// linger receives and drops what still comes, until the peer closes or ctx ends.
-func (l *link) linger(ctx context.Context) {
-	l.rd.buf.free()
-	l.rd.bell.watch(ctx)
-	for ctx.Err() == nil {
-		_, err := l.rd.t.read(&l.rd.buf, nil)
-		l.rd.buf.free()
-		if err == errWoken {
-			l.rd.bell.answer()
-		} else if err != nil {
-			return
-		}
-		if l.isClosed() {
-			return
-		}
-	}
+	l.life.over()
 }
 
 // closing makes the state closing and sees that the connection ends in time
 // whatever happens. The caller holds mu.
 func (l *link) closing(began bool) {
 	if l.life.close(began) && l.set.closeTimeout > 0 {
-		l.alarm.endWithin(l.set.closeTimeout)
+		l.alarm.endWithin(l.set.closeTimeout, l)
 	}
 }
 
-// closeContext returns a context that ends when closing should have.
-func (l *link) closeContext() (context.Context, context.CancelFunc) {
-	if l.set.closeTimeout <= 0 {
-		return context.WithCancel(context.Background())
-	}
-	return context.WithTimeout(context.Background(), l.set.closeTimeout)
-}
-
-// close begins the closing handshake and waits for its end, unless it is called
-// from where the end is dealt with.
-func (l *link) close(code StatusCode, reason string) error {
-	code, reason, bad := checkClose(code, reason)
-	first := l.beginClose(code, reason)
-	later := l.finish()
-	if !first {
-		return l.afterEnd()
-	}
-	if later {
-		return bad
-	}
-	var ce *CloseError
-	if cause := l.reason(); !errors.As(cause, &ce) {
-		return errors.Join(bad, cause)
-	}
-	return bad
+// leave begins the end that p says: the state, the cause and the close frame.
+func (l *link) leave(p *parting) {
+	l.mu.Lock()
+	l.closing(false)
+	p.cause.Remote = p.cause.Remote && !l.began
+	l.blame(p.cause)
+	l.mu.Unlock()
+	l.wr.close(p.code, p.reason)
 }
 
 // beginClose sends a close frame, if the connection is open, with a code and
@@ -449,41 +355,6 @@ func (l *link) beginClose(code StatusCode, reason string) (first bool) {
 		l.wr.close(code, reason)
 	}
 	return first
-}
-
-// finish sees the closing handshake through. It reports whether somebody else
-// is to do so, later.
-func (l *link) finish() (later bool) {
-	for {
-		select {
-		case <-l.ended:
-			return false
-		default:
-		}
-		taken, busy, freed := l.rd.role.closer()
-		switch {
-		case busy:
-			return true
-		case taken:
-			l.receiveEnd()
-			l.give()
-		}
-		select {
-		case <-l.ended:
-			return false
-		case <-freed:
-		}
-	}
-}
-
-// receiveEnd receives until the connection ends. The caller holds the role.
-func (l *link) receiveEnd() {
-	l.serial++
-	for {
-		if _, err := l.next(context.Background(), true); err != nil {
-			return
-		}
-	}
 }
 
 // closeNow ends the connection without a handshake.

@@ -8,9 +8,9 @@ import "context"
 // stands in the transport meanwhile, so that a message costs no more than its
 // receipt: nothing is set up and taken down around each wait.
 type loop struct {
-	l      *link
+	l      *blocking
 	ctx    context.Context
-	handle func(ev event) (more bool)
+	handle func(ev *event) (more bool)
 	stands bool
 	ev     event // what ended the last stand
 	err    error
@@ -18,32 +18,33 @@ type loop struct {
 
 // runLoop calls handle with each event until it says stop, or the connection or
 // ctx ends: then it returns the error. The caller holds the reader's role.
-func runLoop(ctx context.Context, l *link, handle func(ev event) (more bool)) error {
+func runLoop(ctx context.Context, l *blocking, handle func(ev *event) (more bool)) error {
 	lp := &loop{l: l, ctx: ctx, handle: handle, stands: l.rd.t.stands()}
-	turn := lp.turn
 	for {
-		switch err := lp.stand(turn); {
+		switch err := lp.stand(); {
 		case err == errWoken:
-			if ev, err := l.woken(ctx); err != nil {
+			if err := l.woken(ctx); err == errDrained {
+				if lp.ev.kind = eventDrain; !handle(&lp.ev) {
+					return nil
+				}
+			} else if err != nil {
 				return err
-			} else if ev.kind == eventDrain && !handle(ev) {
-				return nil
 			}
 		case err != nil:
 			return l.lost(err)
 		case lp.err != nil:
 			return lp.err
 		default:
-			return l.ends(ctx, lp.ev)
+			return l.ends(ctx, &lp.ev)
 		}
 	}
 }
 
-// stand calls turn, in the transport if it can. Meanwhile nobody may close the
-// transport: that would wait for turn, which may be in the caller's code.
-func (lp *loop) stand(turn func() bool) error {
+// stand makes steps, in the transport if it can. Meanwhile nobody may close the
+// transport: that would wait for the step, which may be in the caller's code.
+func (lp *loop) stand() error {
 	if !lp.stands {
-		turn()
+		lp.step()
 		return nil
 	}
 	lp.l.rd.role.stand()
@@ -52,29 +53,41 @@ func (lp *loop) stand(turn func() bool) error {
 			lp.l.closeTransport(false)
 		}
 	}()
-	return lp.l.rd.t.stand(turn)
+	return lp.l.rd.t.stand(lp)
 }
 
-// turn hands out what there is, and says whether the loop is done.
-func (lp *loop) turn() (done bool) {
+// step hands out what there is, and says whether the loop is done.
+func (lp *loop) step() (done bool) {
 	l := lp.l
 	for {
-		lp.ev, lp.err = l.step(lp.ctx, false, lp.stands)
-		if lp.err != nil {
+		if lp.err = lp.next(); lp.err != nil {
 			return true
 		}
 		switch lp.ev.kind {
 		case eventClose, eventFail, eventLost:
 			return true
 		case eventWait:
-			l.wr.release()
-			l.alarm.park()
+			lp.ev.data = nil // which lies in a buffer that is not ours any more
+			l.park()
 			l.rd.watch(lp.ctx)
 			return false
 		}
-		if !lp.handle(lp.ev) {
-			lp.ev = event{}
+		if !lp.handle(&lp.ev) {
+			lp.ev.kind = eventMore
 			return true
 		}
 	}
+}
+
+// next gets the next event, waiting for it unless the loop stands.
+func (lp *loop) next() error {
+	if !lp.stands {
+		lp.ev.data = nil // it has been used, and the wait may be long
+		return lp.l.next(lp.ctx, false, &lp.ev)
+	}
+	if err := lp.l.usable(lp.ctx); err != nil {
+		return err
+	}
+	lp.l.poll(&lp.ev)
+	return nil
 }

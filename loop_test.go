@@ -2,8 +2,10 @@ package websocket
 
 import (
 	"net"
+	"runtime"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -48,5 +50,28 @@ func TestCloseALoop(t *testing.T) {
 			}
 			<-server.Done()
 		})
+	})
+}
+
+// A connection that waits for its next message does not keep the last one, which
+// is too large here for any pool.
+func TestLoopKeepsNoMessage(t *testing.T) {
+	overTransports(t, func(t *testing.T, pair func(testing.TB) (client, server net.Conn)) {
+		client, server := connectPair(t, pair, ConnConfig{Heartbeat: -1, MaxMessageSize: 4 << 20})
+		got := make(chan weak.Pointer[byte], 1)
+		ended := make(chan error, 1)
+		go func() {
+			ev := &Events{Message: func(_ *Conn, _ MessageType, p []byte) { got <- weak.Make(&p[0]) }}
+			ended <- ev.Serve(bg, server)
+		}()
+		go func() { _ = client.CloseRead(bg) }()
+		require.NoError(t, client.Write(bg, MessageBinary, make([]byte, 3<<20)))
+		message := <-got
+		waitUntil(t, func() bool {
+			runtime.GC()
+			return message.Value() == nil
+		})
+		require.NoError(t, client.CloseNow())
+		<-ended
 	})
 }

@@ -1,8 +1,10 @@
 package websocket
 
 import (
+	"errors"
 	"io"
 	"net"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -19,10 +21,10 @@ func (t *memoryTransport) read(*input, []byte) (int, error) { return 0, io.EOF }
 
 func (t *memoryTransport) stands() bool { return true }
 
-func (t *memoryTransport) stand(turn func() bool) error {
+func (t *memoryTransport) stand(s stepper) error {
 	for {
 		t.empty = false
-		if turn() {
+		if s.step() {
 			return nil
 		}
 	}
@@ -43,12 +45,13 @@ func (t *memoryTransport) recv(in *input, p []byte) (int, error) {
 
 func (t *memoryTransport) probes() bool { return false }
 
-func (t *memoryTransport) flush(step func() bool) error {
-	for !step() {
+func (t *memoryTransport) flush(s stepper) error {
+	for !s.step() {
 	}
 	return nil
 }
 
+func (t *memoryTransport) try(s *sending) (int, error)   { return len(s.p) + len(s.q), nil }
 func (t *memoryTransport) send(p, q []byte) (int, error) { return len(p) + len(q), nil }
 func (t *memoryTransport) sendWaits() bool               { return false }
 func (t *memoryTransport) wakeRead(bool)                 {}
@@ -58,12 +61,17 @@ func (t *memoryTransport) closeWrite()                   {}
 func (t *memoryTransport) hangUp()                       {}
 func (t *memoryTransport) close() error                  { return nil }
 func (t *memoryTransport) abort() error                  { return nil }
-func (t *memoryTransport) conn() net.Conn                { return nil }
+func (t *memoryTransport) needRoom() bool                { return false }
+func (t *memoryTransport) localAddr() net.Addr           { return nil }
+func (t *memoryTransport) remoteAddr() net.Addr          { return nil }
+func (t *memoryTransport) rawConn() (syscall.RawConn, error) {
+	return nil, errors.ErrUnsupported
+}
 
 // BenchmarkEchoInMemory is what one echo of 128 bytes costs in user space, with
 // one message or sixteen in each receipt.
 func BenchmarkEchoInMemory(b *testing.B) {
-	client := sender{role: RoleClient, newKey: newMaskingKey}
+	client := sender{newKey: newMaskingKey}
 	for _, depth := range []int{1, 16} {
 		for _, typ := range []MessageType{MessageBinary, MessageText} {
 			for _, mode := range []string{"messages", "serve"} {
@@ -74,7 +82,7 @@ func BenchmarkEchoInMemory(b *testing.B) {
 					}
 					c := &Conn{}
 					t := &memoryTransport{frames: frames, left: b.N/depth + 1}
-					c.l.init(t, RoleServer, (&ConnConfig{Heartbeat: -1}).settings(), nil)
+					c.l.init(t, RoleServer, (&ConnConfig{Heartbeat: -1}).settings(), deflation{}, nil)
 					b.ReportAllocs()
 					b.ResetTimer()
 					echo(c, mode)

@@ -2,7 +2,10 @@
 
 package websocket
 
-import "strconv"
+import (
+	"math"
+	"strconv"
+)
 
 // maxFrames bounds how many frames, and how many control frames between them, a
 // message of bounded size may take, so that empty and tiny ones cannot keep a
@@ -15,6 +18,7 @@ type joiner struct {
 	bound     int64       // limit as the current message began
 	kind      MessageType // of the current message, 0 between messages
 	announced bool        // handed out as a stream: its bytes are not kept
+	packed    bool        // it is compressed
 	frames    int32       // data frames of the current message
 	controls  int32       // control frames between them
 	size      int64       // bytes of the current message, the current frame whole
@@ -22,23 +26,40 @@ type joiner struct {
 	buf       []byte // the message so far, if it is kept
 }
 
-// data begins a data frame.
-func (j *joiner) data(op Opcode, length int64) *CloseError {
+// data begins a data frame. Of a message's first frame, packed says that the
+// message is compressed.
+func (j *joiner) data(op Opcode, length int64, packed bool) *CloseError {
 	if j.kind == 0 {
-		j.kind, j.bound = MessageType(op), j.limit
+		j.kind, j.bound, j.packed = MessageType(op), j.limit, packed
 	}
 	j.frames++
 	if j.bound == 0 {
 		return nil
 	}
-	if length > j.bound-j.size {
-		return failure(StatusMessageTooBig, "message longer than "+strconv.FormatInt(j.bound, 10)+" bytes", ErrMessageTooBig)
+	if length > j.most()-j.size {
+		return errTooLong(j.bound)
 	}
 	j.size += length
 	if j.frames > maxFrames {
 		return failure(StatusMessageTooBig, "message in more than "+strconv.Itoa(maxFrames)+" frames", ErrMessageTooBig)
 	}
 	return nil
+}
+
+// most returns how many bytes the message's frames may have. Compressed, a message
+// that cannot be compressed is a little longer than it is, and so is each frame that
+// it is flushed into.
+func (j *joiner) most() int64 {
+	if !j.packed {
+		return j.bound
+	}
+	more := j.bound>>3 + 16*int64(j.frames) + 1<<10
+	return j.bound + min(more, math.MaxInt64-j.bound)
+}
+
+// errTooLong is the failure of a message that is longer than bound.
+func errTooLong(bound int64) *CloseError {
+	return failure(StatusMessageTooBig, "message longer than "+strconv.FormatInt(bound, 10)+" bytes", ErrMessageTooBig)
 }
 
 // control counts a control frame, which may come between the frames of a
@@ -53,10 +74,10 @@ func (j *joiner) control() *CloseError {
 	return nil
 }
 
-// check returns what checks the payload of the message, or nil if it may be
-// anything.
+// check returns what checks the payload of the message's frames, or nil if it may
+// be anything. What is compressed is checked once it is inflated.
 func (j *joiner) check() *textCheck {
-	if j.kind == MessageText {
+	if j.kind == MessageText && !j.packed {
 		return &j.text
 	}
 	return nil

@@ -48,14 +48,14 @@ func TestMessageLimit(t *testing.T) {
 
 func TestMessageLimitErrorsMatch(t *testing.T) {
 	j := joiner{limit: 5}
-	assert.ErrorIs(t, j.data(OpText, 6), ErrMessageTooBig)
+	assert.ErrorIs(t, j.data(OpText, 6, false), ErrMessageTooBig)
 	j = joiner{}
-	assert.Nil(t, j.data(OpText, math.MaxInt64), "no limit")
-	assert.Nil(t, j.data(OpContinuation, math.MaxInt64), "no limit, and no sum that overflows")
+	assert.Nil(t, j.data(OpText, math.MaxInt64, false), "no limit")
+	assert.Nil(t, j.data(OpContinuation, math.MaxInt64, false), "no limit, and no sum that overflows")
 	j = joiner{limit: math.MaxInt64}
-	assert.Nil(t, j.data(OpText, math.MaxInt64))
-	assert.ErrorIs(t, j.data(OpContinuation, 1), ErrMessageTooBig)
-	assert.Nil(t, j.data(OpContinuation, 0))
+	assert.Nil(t, j.data(OpText, math.MaxInt64, false))
+	assert.ErrorIs(t, j.data(OpContinuation, 1, false), ErrMessageTooBig)
+	assert.Nil(t, j.data(OpContinuation, 0, false))
 }
 
 // CHECKLIST 4: a message of bounded size has bounded frames, and control frames

@@ -74,7 +74,8 @@ func (n *netConn) Read(p []byte) (int, error) {
 // next receives the next piece of a message.
 func (n *netConn) next() error {
 	ctx := n.read.context()
-	ev, err := n.c.l.next(ctx, true)
+	var ev event
+	err := n.c.l.next(ctx, true, &ev)
 	switch {
 	case err != nil && err == ctx.Err():
 		return os.ErrDeadlineExceeded
@@ -87,7 +88,7 @@ func (n *netConn) next() error {
 			}
 		}
 		return n.err
-	case ev.kind == eventStart && ev.typ != n.t:
+	case ev.kind == eventStart && ev.typ != n.t.kind():
 		_ = n.c.l.close(StatusUnsupportedData, fmt.Sprintf("%s messages are not expected", ev.typ))
 	case ev.kind == eventStart:
 		n.begun = true
@@ -102,7 +103,7 @@ func (n *netConn) Write(p []byte) (int, error) {
 	if err := n.c.l.set.sendable(ctx, n.t, p); err != nil {
 		return 0, err
 	}
-	accepted, err := n.c.write(ctx, n.t, p)
+	accepted, err := n.c.write(ctx, n.t, p, nil)
 	if err != nil && err == ctx.Err() {
 		err = os.ErrDeadlineExceeded
 	}

@@ -20,6 +20,9 @@ const (
 	DefaultCloseTimeout     = 5 * time.Second
 	DefaultHandshakeTimeout = 10 * time.Second
 	DefaultSendLimit        = 1 << 20
+
+	DefaultCompressionLevel     = 3
+	DefaultCompressionThreshold = 256
 )
 
 // UpgradeOptions configures Upgrade and Handler. A nil *UpgradeOptions and the
@@ -36,6 +39,10 @@ type UpgradeOptions struct {
 	// DefaultHandshakeTimeout, negative means no bound.
 	HandshakeTimeout time.Duration
 
+	// Compression, if not nil, turns on compression with clients that offer it
+	// (permessage-deflate, RFC 7692). Conn.Extensions tells what was agreed on.
+	Compression *Compression
+
 	// MaxMessageSize bounds a received message in bytes, after inflation, for
 	// every way of reading. 0 means DefaultMaxMessageSize, negative means no
 	// bound. A longer message fails the connection with StatusMessageTooBig
@@ -43,7 +50,8 @@ type UpgradeOptions struct {
 	MaxMessageSize int64
 
 	// Heartbeat is how long nothing may have come from the peer before a ping
-	// is sent. 0 means DefaultHeartbeat, negative means no heartbeat.
+	// is sent, which is up to a quarter of that later after messages have come. 0
+	// means DefaultHeartbeat, negative means no heartbeat.
 	Heartbeat time.Duration
 
 	// HeartbeatTimeout is how long a read then waits for any sign of life
@@ -104,6 +112,10 @@ type DialOptions struct {
 	// the server's answer, besides Dial's context. 0 means
 	// DefaultHandshakeTimeout, negative means no bound.
 	HandshakeTimeout time.Duration
+
+	// Compression, if not nil, offers compression to the server
+	// (permessage-deflate, RFC 7692). Conn.Extensions tells what was agreed on.
+	Compression *Compression
 
 	// MaxMessageSize is as in UpgradeOptions.
 	MaxMessageSize int64
@@ -167,6 +179,11 @@ type DialOptions struct {
 // ConnConfig describes a connection that is past its opening handshake, for
 // NewConn. Role has no useful zero value.
 type ConnConfig struct {
+	// Compression says how this side compresses if Extensions has
+	// permessage-deflate: its Level and Threshold, the defaults if nil. The
+	// windows, and whether they are kept, are those of Extensions.
+	Compression *Compression
+
 	// MaxMessageSize is as in UpgradeOptions.
 	MaxMessageSize int64
 
@@ -201,12 +218,69 @@ type ConnConfig struct {
 	// Subprotocol is what the handshake agreed on, "" for none.
 	Subprotocol string
 
-	// Extensions is the Sec-WebSocket-Extensions header that the handshake
-	// agreed on, "" for none.
+	// Extensions is the Sec-WebSocket-Extensions header that the server
+	// answered, "" for none. permessage-deflate is the only extension there is.
 	Extensions string
 
 	_ [0]func() // not comparable, so that fields may be added
 }
+
+// Compression configures permessage-deflate (RFC 7692), which both sides have to
+// want. It is the same for a server and a client: what this side sends, what it
+// receives. The zero value is a good default: it costs no memory between
+// messages. The struct is read, never changed, and may be shared.
+//
+// Compressors and inflaters are shared by all connections. A connection holds one
+// while it works on a message, and between messages at most a window for each
+// direction whose takeover is on: the last bytes of the messages before, to which
+// the next may refer. That makes short messages that resemble each other several
+// times smaller, and costs each connection at most
+//
+//	window bits         8     9    10    11    12    13    14    15
+//	to send, bytes    512  1024    2K    4K    8K   16K   24K   40K
+//	to receive        256   512    1K    2K    4K    8K   16K   32K
+//
+// which grows with what has been sent and received. 12 is a good choice where many
+// connections have short messages. A compressed message that is being received
+// holds 9 KiB, and without takeover the window besides, until its end has come.
+//
+// Compression takes much more time than sending does, and pays where the network
+// is the bottleneck. A message that has a secret beside what an attacker chose
+// tells the attacker of the secret by its length, even on an encrypted connection:
+// see MessageType.Uncompressed.
+type Compression struct {
+	// Level is from 1, the fastest, to 9, the smallest. 0 means
+	// DefaultCompressionLevel. Negative means that this side compresses nothing:
+	// it only receives compressed messages.
+	Level int
+
+	// Threshold is the size in bytes from which a message is compressed. 0 means
+	// DefaultCompressionThreshold, negative means every message that is not
+	// empty. A message that is written in fragments is compressed whatever its
+	// size. MessageType.Compressed and Uncompressed override it.
+	Threshold int
+
+	// SendTakeover keeps a window from one message to the next for what this
+	// side sends, unless the peer forbids it. Messages are then compressed one
+	// after the other, in the order in which they are sent.
+	SendTakeover bool
+
+	// ReceiveTakeover lets the peer do so for what this side receives.
+	ReceiveTakeover bool
+
+	// SendWindowBits is the binary logarithm of the size of the window that this
+	// side sends with, 8 to 15. 0 means 15. A peer may ask for less and gets it.
+	SendWindowBits int
+
+	// ReceiveWindowBits is the same for the window that the peer may send with.
+	// A peer that cannot limit its window so is not allowed takeover instead.
+	ReceiveWindowBits int
+
+	_ [0]func() // not comparable, so that fields may be added
+}
+
+// maxCompressionLevel is the highest Level.
+const maxCompressionLevel = 9
 
 // Trace holds hooks that are told what happens on a connection. Each may be
 // nil. They are called from whatever goroutine does the work, possibly several
@@ -243,25 +317,25 @@ type settings struct {
 	trace                 *Trace
 }
 
-func (o *UpgradeOptions) settings() settings {
+func (o *UpgradeOptions) settings() *settings {
 	return newSettings(o.MaxMessageSize, o.Heartbeat, o.HeartbeatTimeout, o.CloseTimeout, o.SendLimit,
 		o.NoCoalescing, o.SkipOutgoingTextCheck, o.Trace)
 }
 
-func (o *DialOptions) settings() settings {
+func (o *DialOptions) settings() *settings {
 	return newSettings(o.MaxMessageSize, o.Heartbeat, o.HeartbeatTimeout, o.CloseTimeout, o.SendLimit,
 		o.NoCoalescing, o.SkipOutgoingTextCheck, o.Trace)
 }
 
-func (o *ConnConfig) settings() settings {
+func (o *ConnConfig) settings() *settings {
 	return newSettings(o.MaxMessageSize, o.Heartbeat, o.HeartbeatTimeout, o.CloseTimeout, o.SendLimit,
 		o.NoCoalescing, o.SkipOutgoingTextCheck, o.Trace)
 }
 
 func newSettings(maxMessageSize int64, heartbeat, heartbeatTimeout, closeTimeout time.Duration, sendLimit int64,
 	noCoalescing, skipOutgoingTextCheck bool, trace *Trace,
-) settings {
-	return settings{
+) *settings {
+	return &settings{
 		maxMessageSize:        orDefault(maxMessageSize, DefaultMaxMessageSize),
 		heartbeat:             orDefault(heartbeat, DefaultHeartbeat),
 		heartbeatTimeout:      orDefault(heartbeatTimeout, DefaultHeartbeatTimeout),
@@ -273,6 +347,9 @@ func newSettings(maxMessageSize int64, heartbeat, heartbeatTimeout, closeTimeout
 	}
 }
 
+// defaultSettings are those of a connection without options.
+var defaultSettings = new(UpgradeOptions).settings()
+
 // sendable checks a message before anything of it is sent.
 func (s *settings) sendable(ctx context.Context, t MessageType, p []byte) error {
 	if ctx == nil {
@@ -281,7 +358,7 @@ func (s *settings) sendable(ctx context.Context, t MessageType, p []byte) error 
 	if !t.valid() {
 		return errMessageType
 	}
-	if t == MessageText && !s.skipOutgoingTextCheck && !validText(p) {
+	if t.kind() == MessageText && !s.skipOutgoingTextCheck && !validText(p) {
 		return ErrInvalidText
 	}
 	return nil
@@ -290,7 +367,7 @@ func (s *settings) sendable(ctx context.Context, t MessageType, p []byte) error 
 // sent tells the trace of a message that was accepted.
 func (s *settings) sent(t MessageType, size int) {
 	if trace := s.trace; trace != nil && trace.MessageSent != nil {
-		trace.MessageSent(t, size)
+		trace.MessageSent(t.kind(), size)
 	}
 }
 

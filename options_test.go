@@ -18,7 +18,7 @@ var optionTypes = []reflect.Type{
 // its handshake and does not have those of the first line.
 var shared = []string{
 	"Subprotocols", "HandshakeTimeout",
-	"MaxMessageSize", "Heartbeat", "HeartbeatTimeout", "CloseTimeout", "SendLimit",
+	"Compression", "MaxMessageSize", "Heartbeat", "HeartbeatTimeout", "CloseTimeout", "SendLimit",
 	"NoCoalescing", "SkipOutgoingTextCheck", "Trace",
 }
 
@@ -69,7 +69,7 @@ func settingsOf(fill map[string]any) []settings {
 			field.Set(reflect.ValueOf(value).Convert(field.Type()))
 		}
 	}
-	return []settings{u.settings(), d.settings(), c.settings()}
+	return []settings{*u.settings(), *d.settings(), *c.settings()}
 }
 
 // Every zero is the documented default, every negative value is none.

@@ -9,6 +9,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/http/httpguts"
 )
@@ -170,11 +171,7 @@ func parseOriginPattern(text string) (originPattern, error) {
 
 // check reports a pattern that path.Match doesn't understand.
 func (p originPattern) check() error {
-	parts := []string{p.scheme, p.port}
-	if !p.ipv6 {
-		parts = append(parts, p.host)
-	}
-	for _, part := range parts {
+	for _, part := range [...]string{p.scheme, p.host, p.port} {
 		if _, err := path.Match(part, ""); err != nil {
 			return err
 		}
@@ -185,6 +182,9 @@ func (p originPattern) check() error {
 // asciiLabels turns the labels that are not ASCII into what browsers send for
 // them, "bücher.example" into "xn--bcher-kva.example".
 func asciiLabels(host string) (string, error) {
+	if isASCII(host) {
+		return host, nil
+	}
 	labels := strings.Split(host, ".")
 	for i, label := range labels {
 		ascii, err := httpguts.PunycodeHostPort(label)
@@ -194,6 +194,15 @@ func asciiLabels(host string) (string, error) {
 		labels[i] = ascii
 	}
 	return strings.Join(labels, "."), nil
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // matches reports whether the pattern lets o in. The null origin is not an o.

@@ -1,14 +1,18 @@
-// PreparedMessage: built once, sent to many connections.
+// PreparedMessage: checked and compressed once, sent to many connections.
 
 package websocket
 
-// A PreparedMessage is a message whose frame has been built once, to be sent on
-// any number of connections with WritePrepared or SendPrepared. It never
-// changes and is safe for concurrent use.
+import "github.com/seed86893212/websocket/internal/flate"
+
+// A PreparedMessage is a message that has been checked once, to be sent on any
+// number of connections with WritePrepared or SendPrepared. Where compression
+// was agreed on, it is compressed once for each size of window and level in use, not
+// for each connection: so it does not refer to earlier messages, though later ones
+// may refer to it. It never changes and is safe for concurrent use.
 type PreparedMessage struct {
-	typ   MessageType
-	frame []byte // as a server sends it
-	body  int    // where the payload begins in frame
+	typ     MessageType
+	payload []byte       // which nobody may change
+	shared  flate.Shared // its compressed forms
 }
 
 // NewPreparedMessage prepares a message of type t. p is copied. The error is
@@ -18,14 +22,8 @@ func NewPreparedMessage(t MessageType, p []byte) (*PreparedMessage, error) {
 	if !t.valid() {
 		return nil, errMessageType
 	}
-	if t == MessageText && !validText(p) {
+	if t.kind() == MessageText && !validText(p) {
 		return nil, ErrInvalidText
 	}
-	server := sender{role: RoleServer}
-	frame := server.appendHeader(make([]byte, 0, len(p)+maxHeader), Opcode(t), true, len(p))
-	body := len(frame)
-	return &PreparedMessage{typ: t, frame: append(frame, p...), body: body}, nil
+	return &PreparedMessage{typ: t, payload: append(make([]byte, 0, len(p)), p...)}, nil
 }
-
-// payload returns the message's bytes, which nobody may change.
-func (m *PreparedMessage) payload() []byte { return m.frame[m.body:] }

@@ -16,11 +16,13 @@ func TestPreparedMessage(t *testing.T) {
 		require.NoError(t, err)
 		clear(p)
 		want := bytes.Repeat([]byte("p"), n)
-		assert.Equal(t, string(want), string(m.payload()), "a copy of %d bytes", n)
-		h, took, err := ParseFrameHeader(m.frame)
+		assert.Equal(t, string(want), string(m.payload), "a copy of %d bytes", n)
+		server := sender{}
+		frame := server.appendFrame(nil, m.typ.opcode(), true, m.payload)
+		h, took, err := ParseFrameHeader(frame)
 		require.NoError(t, err)
 		assert.Equal(t, FrameHeader{Final: true, Opcode: OpBinary, PayloadLength: int64(n)}, h)
-		assert.Equal(t, string(want), string(m.frame[took:]))
+		assert.Equal(t, string(want), string(frame[took:]))
 		assert.Equal(t, MessageBinary, m.typ)
 	}
 }
@@ -43,13 +45,13 @@ func TestPreparedMessageRefused(t *testing.T) {
 func TestPreparedMessageIsShared(t *testing.T) {
 	m, err := NewPreparedMessage(MessageText, []byte("for everybody"))
 	require.NoError(t, err)
-	frame := string(m.frame)
+	before := string(m.payload)
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			s := sender{role: RoleClient, newKey: newMaskingKey}
+			s := sender{newKey: newMaskingKey}
 			for range 100 {
-				out := s.appendFrame(nil, Opcode(m.typ), true, m.payload())
+				out := s.appendFrame(nil, Opcode(m.typ), true, m.payload)
 				h, n, err := ParseFrameHeader(out)
 				if !assert.NoError(t, err) {
 					return
@@ -60,5 +62,5 @@ func TestPreparedMessageIsShared(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	assert.Equal(t, frame, string(m.frame))
+	assert.Equal(t, before, string(m.payload))
 }

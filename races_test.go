@@ -130,23 +130,31 @@ func explained(err error) bool {
 	return errors.As(err, &network) || CloseStatus(err) != 0
 }
 
+// A ringTransport notes how it is woken.
+type ringTransport struct {
+	memoryTransport
+	rings []bool
+}
+
+func (t *ringTransport) wakeRead(on bool) { t.rings = append(t.rings, on) }
+
 // CHECKLIST 29: the end of a context that is not waited with any more is not
 // heard by a later wait, however late its callback runs.
 func TestBellIsNotLate(t *testing.T) {
-	var rings []bool
-	b := bell{ring: func(on bool) { rings = append(rings, on) }}
+	tr := &ringTransport{}
+	b := bell{t: tr}
 	ctx, cancel := context.WithCancel(bg)
 	defer cancel()
 	b.watch(ctx)
 	late := b.gen
 	b.watch(bg)
 	b.contextEnded(late)
-	require.Empty(t, rings)
+	require.Empty(t, tr.rings)
 	b.wake(wakeDrain)
 	b.watch(ctx)
 	b.contextEnded(b.gen)
 	b.watch(bg)
-	require.Equal(t, []bool{true}, rings, "there is another reason")
+	require.Equal(t, []bool{true}, tr.rings, "there is another reason")
 	require.Equal(t, wakeDrain, b.answer())
-	require.Equal(t, []bool{true, false}, rings)
+	require.Equal(t, []bool{true, false}, tr.rings)
 }

@@ -11,17 +11,19 @@ import (
 // A reader turns what its transport receives into events. Only the holder of
 // the reader's role may use it.
 type reader struct {
-	t    transport
-	bell bell
+	bell // with the transport
 	role readerRole
 
-	in  inbound
-	buf input
+	in   inbound
+	buf  input
+	lent bool // the current message arrives in its reader's buffer
+	got  int  // bytes in what room returned that the inbound does not know of yet
 }
 
-func (r *reader) init(t transport, role Role, limit int64, buffered []byte) {
+func (r *reader) init(t transport, role Role, limit int64, deflate deflation, buffered []byte) {
 	r.t = t
-	r.bell.ring, r.bell.ringAt = t.wakeRead, t.wakeReadAt
+	r.in.z = newInflation(deflate)
+	r.in.rx.inflates = r.in.z != nil
 	r.in.rx.role = role
 	r.in.join.limit = limit
 	r.in.grow = growOwned
@@ -37,12 +39,17 @@ func growOwned(b []byte, n int) []byte {
 	return bigger
 }
 
-// next returns the next event in what has been received, eventMore if there is
+// next makes ev the next event in what has been received, eventMore if there is
 // none. With stream, messages come in pieces.
-func (r *reader) next(stream bool) event {
-	n, ev := r.in.next(r.buf.bytes(), stream)
-	r.buf.r += n // the buffer stays until the event has been used
-	return ev
+func (r *reader) next(stream bool, ev *event) {
+	if n := r.got; n > 0 {
+		r.got = 0
+		if r.in.filled(n, ev); ev.kind != eventMore {
+			return
+		}
+	}
+	// The buffer stays until the event has been used.
+	r.buf.r += r.in.next(r.buf.bytes(), stream, ev)
 }
 
 // more reports whether a whole further frame seems to have been received.
@@ -59,29 +66,32 @@ func (r *reader) spare() {
 	}
 }
 
-// fill waits for input. It returns an event if what came ended a message whose
-// rest was read straight into its buffer. It returns errWoken if the bell rang.
-func (r *reader) fill(ctx context.Context) (event, error) {
+// ready gets ready for a wait for input, and returns where the input may go, for
+// took.
+func (r *reader) ready(ctx context.Context) (room []byte) {
 	r.spare()
 	r.bell.watch(ctx)
-	room := r.in.room()
-	n, err := r.t.read(&r.buf, room)
-	if err != nil || len(room) == 0 {
-		return event{}, err
-	}
-	return r.in.filled(n), nil
+	return r.in.room()
 }
 
-// recv is fill without waiting, inside the transport's stand. It returns
+// took notes that n bytes have been received. If there was room for them, the
+// inbound is told as the next event is asked for.
+func (r *reader) took(n int, room []byte) {
+	if len(room) > 0 {
+		r.got = n
+	}
+}
+
+// recv receives without waiting, inside the transport's stand. It returns
 // errAgain if there is nothing.
-func (r *reader) recv() (event, error) {
+func (r *reader) recv() error {
 	r.spare()
 	room := r.in.room()
 	n, err := r.t.recv(&r.buf, room)
-	if err != nil || len(room) == 0 {
-		return event{}, err
+	if err == nil {
+		r.took(n, room)
 	}
-	return r.in.filled(n), nil
+	return err
 }
 
 // watch gets the bell ready for a wait inside the transport's stand.
@@ -93,7 +103,7 @@ func (r *reader) watch(ctx context.Context) {
 }
 
 // reuse takes the memory of a message back that has been handed out in a loop.
-func (r *reader) reuse(ev event) {
+func (r *reader) reuse(ev *event) {
 	if ev.kept {
 		bufpool.Put(ev.data)
 	}
@@ -104,24 +114,30 @@ func (r *reader) free() {
 	r.bell.unwatch()
 	r.buf.free()
 	r.in.join.buf, r.in.control = nil, nil
+	if r.in.z != nil {
+		r.in.z.free()
+	}
 }
 
-// lend makes the next message arrive in buf, unless it has begun to arrive. It
-// reports whether it did.
-func (r *reader) lend(buf []byte) bool {
-	if cap(buf) == 0 || r.in.join.kind != 0 || r.in.join.buf != nil {
+// lend makes the next message arrive in buf, unless it has begun to arrive.
+func (r *reader) lend(buf []byte) {
+	r.lent = cap(buf) > 0 && r.in.join.kind == 0 && r.in.join.buf == nil
+	if r.lent {
+		r.in.join.buf = buf[:0]
+	}
+}
+
+// takeBack ends a loan, and reports whether there was one. What has arrived of a
+// message that is not whole moves to memory of the reader's own.
+func (r *reader) takeBack(partly bool) (lent bool) {
+	if !r.lent {
 		return false
 	}
-	r.in.join.buf = buf[:0]
-	return true
-}
-
-// takeBack ends a loan: what has arrived of a message that is not whole moves to
-// memory of the reader's own.
-func (r *reader) takeBack(partly bool) {
+	r.lent = false
 	if !partly || len(r.in.join.buf) == 0 {
 		r.in.join.buf = nil
-		return
+		return true
 	}
 	r.in.join.buf = append([]byte(nil), r.in.join.buf...)
+	return true
 }

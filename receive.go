@@ -12,15 +12,17 @@ import (
 // and refuses each frame that breaks a rule from its header alone. It keeps no
 // payload: it unmasks in place what it is given.
 type receiver struct {
-	role  Role // of this side
-	final bool // the current frame's FIN
-	op    Opcode
-	busy  bool   // between a frame's header and its end
-	open  bool   // between a message's first frame and its last
-	cut   uint8  // bytes in spill
-	key   uint32 // masking key, rotated to the next byte
-	left  int64  // bytes of the current payload still to come
-	spill [maxHeader]byte
+	role     Role // of this side
+	inflates bool // permessage-deflate was agreed on
+	rsv1     bool // the current frame's RSV1
+	final    bool // the current frame's FIN
+	op       Opcode
+	busy     bool   // between a frame's header and its end
+	open     bool   // between a message's first frame and its last
+	cut      uint8  // bytes in spill
+	key      uint32 // masking key, rotated to the next byte
+	left     int64  // bytes of the current payload still to come
+	spill    [maxHeader]byte
 }
 
 // header consumes the next frame header at the front of b. It returns how many
@@ -29,9 +31,6 @@ type receiver struct {
 func (r *receiver) header(b []byte) (int, *CloseError) {
 	if r.cut > 0 {
 		return r.cutHeader(b)
-	}
-	if n := r.shortHeader(b); n > 0 {
-		return n, nil
 	}
 	h, n, err := parseHeader(b)
 	if err != nil {
@@ -44,27 +43,25 @@ func (r *receiver) header(b []byte) (int, *CloseError) {
 	return n, r.begin(&h)
 }
 
-// shortHeader is header for the one that nearly every frame has: whole here, of a
-// message of one frame and fewer than 64 KiB, and as it should be. It returns 0
-// and does nothing for any other.
-func (r *receiver) shortHeader(b []byte) int {
-	if len(b) < 8 || r.open || b[0] != 0x80|byte(OpText) && b[0] != 0x80|byte(OpBinary) {
-		return 0
+// shortHeader reads the header that nearly every frame has: whole at the front of
+// b, of a message of one frame with fewer than 64 KiB, and as it should be. It
+// returns the header's length, 0 for any other, and the payload's.
+func (r *receiver) shortHeader(b []byte) (op Opcode, n, length int) {
+	if len(b) < 8 || r.cut > 0 || b[0] != 0x80|byte(OpText) && b[0] != 0x80|byte(OpBinary) {
+		return 0, 0, 0
 	}
-	length, n := int64(b[1]&0x7f), 2
+	length, n = int(b[1]&0x7f), 2
 	if length == 126 {
-		length, n = int64(b[2])<<8|int64(b[3]), 4
+		length, n = int(b[2])<<8|int(b[3]), 4
 	}
 	if length < 126 != (n == 2) || b[1]&0x7f == 127 || b[1]&0x80 != 0 != (r.role == RoleServer) {
-		return 0
+		return 0, 0, 0
 	}
 	if r.role == RoleServer {
 		r.key = binary.LittleEndian.Uint32(b[n:])
 		n += 4
 	}
-	r.busy, r.final = true, true
-	r.op, r.left = Opcode(b[0]&0x0f), length
-	return n
+	return Opcode(b[0] & 0x0f), n, length
 }
 
 // cutHeader goes on with a header whose front came earlier.
@@ -88,7 +85,10 @@ func (r *receiver) cutHeader(b []byte) (int, *CloseError) {
 func (r *receiver) begin(h *FrameHeader) *CloseError {
 	// RSV1, RSV2, RSV3 "MUST be 0 unless an extension is negotiated that
 	// defines meanings for non-zero values" (RFC 6455, section 5.2).
-	if h.RSV1 || h.RSV2 || h.RSV3 {
+	// permessage-deflate defines RSV1 for the first frame of a data message alone
+	// (RFC 7692, sections 6 and 6.1).
+	rsv1 := r.inflates && !h.Opcode.Control() && h.Opcode != OpContinuation
+	if h.RSV1 && !rsv1 || h.RSV2 || h.RSV3 {
 		return failure(StatusProtocolError, "frame with a reserved bit set", nil)
 	}
 	if h.Masked != (r.role == RoleServer) {
@@ -113,7 +113,7 @@ func (r *receiver) begin(h *FrameHeader) *CloseError {
 		r.open = !h.Final
 	}
 	r.busy = true
-	r.op, r.final = h.Opcode, h.Final
+	r.op, r.final, r.rsv1 = h.Opcode, h.Final, h.RSV1
 	r.left = h.PayloadLength
 	r.key = maskingKey(h.MaskingKey)
 	return nil
@@ -127,6 +127,12 @@ func (r *receiver) payload(b []byte, text *textCheck) (p []byte, ok bool) {
 		b = b[:r.left:r.left] // appending to it must not touch the next frame
 	}
 	r.left -= int64(len(b))
+	return b, r.unmask(b, text)
+}
+
+// unmask unmasks b in place and checks it as the next piece of text, unless that
+// is nil. It reports whether the text can still be valid.
+func (r *receiver) unmask(b []byte, text *textCheck) (ok bool) {
 	ok = true
 	switch masked := r.role == RoleServer; {
 	case masked && text != nil:
@@ -136,5 +142,5 @@ func (r *receiver) payload(b []byte, text *textCheck) (p []byte, ok bool) {
 	case text != nil:
 		ok = text.write(b)
 	}
-	return b, ok
+	return ok
 }

@@ -10,18 +10,17 @@ import (
 // A readerRole says who has the reading side. Only one goroutine at a time has
 // it; a driver (Events.Serve, Engine, CloseRead, NetConn) has it for good.
 type readerRole struct {
-	mu     sync.Mutex
-	held   bool          // somebody has it now
-	driven bool          // a driver has taken it
-	own    bool          // it is a goroutine of ours, which always sees the end through
-	freed  chan struct{} // closed as held becomes false, if somebody waits
-
-	standing bool // the holder stands in the transport, which must not be closed
-	doomed   bool // it is to close it as it leaves
-
 	// user says that the holder is in the caller's code: a loop's body or a
 	// callback. A call from there sees it; another need not.
 	user atomic.Bool
+
+	mu       sync.Mutex
+	freed    chan struct{} // closed as held becomes false, if somebody waits
+	held     bool          // somebody has it now
+	driven   bool          // a driver has taken it
+	own      bool          // it is a goroutine of ours, which always sees the end through
+	standing bool          // the holder stands in the transport, which must not be closed
+	doomed   bool          // it is to close it as it leaves
 }
 
 // take takes the role for one read or one loop.

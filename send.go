@@ -11,24 +11,36 @@ import (
 
 // A sender builds frames the way its role must.
 type sender struct {
-	role Role
 	// newKey returns a fresh masking key: "The masking key needs to be
 	// unpredictable; thus, the masking key MUST be derived from a strong source
-	// of entropy" (RFC 6455, section 5.3). Only a client needs it.
+	// of entropy" (RFC 6455, section 5.3). It is nil for a server, which masks
+	// nothing.
 	newKey func() uint32
+}
+
+// masks reports whether payloads are masked.
+func (s *sender) masks() bool { return s.newKey != nil }
+
+// opCompressed is set in the opcode of a frame that begins a compressed message.
+// It becomes RSV1, the "Per-Message Compressed" bit (RFC 7692, section 6).
+const opCompressed Opcode = 0x40
+
+// header returns the header of an unmasked frame.
+func header(op Opcode, final bool, length int) FrameHeader {
+	return FrameHeader{Final: final, RSV1: op&opCompressed != 0, Opcode: op &^ opCompressed, PayloadLength: int64(length)}
 }
 
 // appendHeader appends the header of an unmasked frame, for a server's payload
 // that is sent from where it is.
 func (s *sender) appendHeader(dst []byte, op Opcode, final bool, length int) []byte {
-	return FrameHeader{Final: final, Opcode: op, PayloadLength: int64(length)}.Append(dst)
+	return header(op, final, length).Append(dst)
 }
 
 // appendFrame appends a whole frame. p is not modified: a client's payload is
 // masked on its way into dst (RFC 6455, section 5.3).
 func (s *sender) appendFrame(dst []byte, op Opcode, final bool, p []byte) []byte {
-	h := FrameHeader{Final: final, Opcode: op, PayloadLength: int64(len(p))}
-	if s.role == RoleServer {
+	h := header(op, final, len(p))
+	if !s.masks() {
 		return append(h.Append(dst), p...)
 	}
 	key := s.newKey()

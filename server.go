@@ -37,7 +37,9 @@ import (
 // Upgrade may be called from any number of goroutines with the same options.
 // Requests over HTTP/2 and HTTP/3 are refused with 505 for now.
 func Upgrade(w http.ResponseWriter, r *http.Request, opts *UpgradeOptions) (*Conn, error) {
-	return newUpgrader(opts).upgrade(w, r)
+	var u upgrader // not kept, so it costs no memory
+	u.init(opts)
+	return u.upgrade(w, r)
 }
 
 // Handler returns an http.Handler that upgrades every request as Upgrade does
@@ -66,29 +68,42 @@ func Handler(serve func(c *Conn, r *http.Request), opts *UpgradeOptions) http.Ha
 		if err != nil {
 			return // the client has its answer
 		}
-		go u.run(serve, c, connRequest(r, c.Done()))
+		go u.runner(serve, c, connRequest(r, c))()
 	})
 }
 
-// upgrader is a copy of UpgradeOptions, checked.
+// upgrader is UpgradeOptions, checked.
 type upgrader struct {
 	opts     UpgradeOptions
+	set      *settings // of all its connections
 	patterns []originPattern
+	deflate  deflation
 	err      error // what is wrong with the options
 }
 
+// newUpgrader returns an upgrader to keep: it shares no memory that the caller
+// could change.
 func newUpgrader(opts *UpgradeOptions) *upgrader {
 	u := &upgrader{}
+	u.init(opts)
+	u.opts.Subprotocols = slices.Clone(u.opts.Subprotocols)
+	return u
+}
+
+func (u *upgrader) init(opts *UpgradeOptions) {
 	if opts == nil {
-		return u
+		u.set = defaultSettings
+		return
 	}
 	u.opts = *opts
-	u.opts.Subprotocols = slices.Clone(opts.Subprotocols)
+	u.set = opts.settings()
 	u.patterns, u.err = parseOriginPatterns(opts.OriginPatterns)
 	if u.err == nil {
 		u.err = checkSubprotocolNames(opts.Subprotocols)
 	}
-	return u
+	if u.err == nil {
+		u.deflate, u.err = newDeflation(opts.Compression)
+	}
 }
 
 func (u *upgrader) upgrade(w http.ResponseWriter, r *http.Request) (*Conn, error) {
@@ -101,7 +116,7 @@ func (u *upgrader) upgrade(w http.ResponseWriter, r *http.Request) (*Conn, error
 
 // accept checks the request, takes the connection over and answers.
 func (u *upgrader) accept(w http.ResponseWriter, r *http.Request) (net.Conn, established, error) {
-	key, subprotocol, refused := u.check(r)
+	key, agreed, refused := u.check(r)
 	if refused != nil {
 		return nil, established{}, refuse(w, refused)
 	}
@@ -114,29 +129,26 @@ func (u *upgrader) accept(w http.ResponseWriter, r *http.Request) (net.Conn, est
 		return nil, established{}, refuse(w, handshakeError(http.StatusInternalServerError, reason, err))
 	}
 	buffered := takeBuffered(brw)
-	answer := appendResponse(make([]byte, 0, 256), key, subprotocol, w.Header())
+	answer := appendResponse(answerRoom(brw), key, &agreed, w.Header())
 	if err := u.answer(nc, answer); err != nil {
 		_ = nc.Close() // nothing can be answered any more
 		return nil, established{}, handshakeError(0, "writing the answer", err)
 	}
 	return nc, established{
-		role:        RoleServer,
-		settings:    u.opts.settings(),
-		buffered:    buffered,
-		subprotocol: subprotocol,
-		// No extension is answered yet, whatever the client offers: the
-		// negotiation of permessage-deflate will fill in extensions here and
-		// in appendResponse.
+		role:      RoleServer,
+		settings:  u.set,
+		buffered:  buffered,
+		agreement: agreed,
 	}, nil
 }
 
 // check holds every rule that needs no connection.
-func (u *upgrader) check(r *http.Request) (key, subprotocol string, refused *HandshakeError) {
+func (u *upgrader) check(r *http.Request) (key string, agreed agreement, refused *HandshakeError) {
 	if u.err != nil {
-		return "", "", handshakeError(http.StatusInternalServerError, "this server's configuration is wrong", u.err)
+		return "", agreed, handshakeError(http.StatusInternalServerError, "this server's configuration is wrong", u.err)
 	}
 	if key, refused = checkRequest(r); refused != nil {
-		return "", "", refused
+		return "", agreed, refused
 	}
 	var err error
 	if u.opts.CheckOrigin != nil {
@@ -147,10 +159,15 @@ func (u *upgrader) check(r *http.Request) (key, subprotocol string, refused *Han
 	if err != nil {
 		// RFC 6455, section 4.2.2, step 4: "it MUST return an appropriate HTTP
 		// error code (e.g., 403 Forbidden)".
-		return "", "", handshakeError(http.StatusForbidden, "", err)
+		return "", agreed, handshakeError(http.StatusForbidden, "", err)
 	}
-	subprotocol, refused = chooseSubprotocol(r, &u.opts)
-	return key, subprotocol, refused
+	if agreed.subprotocol, refused = chooseSubprotocol(r, &u.opts); refused != nil {
+		return "", agreed, refused
+	}
+	if err = agreed.chooseExtensions(r.Header, &u.deflate); err != nil {
+		return "", agreed, handshakeError(http.StatusBadRequest, "", err)
+	}
+	return key, agreed, nil
 }
 
 // answer writes the 101 in time, and leaves no deadline behind: neither its
@@ -167,26 +184,29 @@ func (u *upgrader) answer(nc net.Conn, answer []byte) error {
 	return err
 }
 
-// run runs serve and ends the connection with it.
-func (u *upgrader) run(serve func(c *Conn, r *http.Request), c *Conn, r *http.Request) {
-	returned := false
-	defer func() {
-		if returned {
-			if !c.driven() {
-				_ = c.Close(StatusNormalClosure, "")
+// runner returns what runs serve and ends the connection with it. It begins its
+// goroutine and so is on the stack of every idle connection: one frame, no more.
+func (u *upgrader) runner(serve func(c *Conn, r *http.Request), c *Conn, r *http.Request) func() {
+	return func() {
+		returned := false
+		defer func() {
+			if returned {
+				if !c.l.attached.Load() {
+					_ = c.Close(StatusNormalClosure, "")
+				}
+				return
 			}
-			return
-		}
-		// A panic, or runtime.Goexit if recover gives nothing. The close is
-		// deferred so that a hook which panics itself can't leave c open.
-		value := recover()
-		defer func() { _ = c.Close(StatusInternalError, "") }()
-		if value != nil && value != http.ErrAbortHandler {
-			reportPanic(u.opts.Trace, value, debug.Stack())
-		}
-	}()
-	serve(c, r)
-	returned = true
+			// A panic, or runtime.Goexit if recover gives nothing. The close is
+			// deferred so that a hook which panics itself can't leave c open.
+			value := recover()
+			defer func() { _ = c.Close(StatusInternalError, "") }()
+			if value != nil && value != http.ErrAbortHandler {
+				reportPanic(u.opts.Trace, value, debug.Stack())
+			}
+		}()
+		serve(c, r)
+		returned = true
+	}
 }
 
 // refuse answers with the status and the reason of e.
@@ -208,6 +228,15 @@ func takeBuffered(brw *bufio.ReadWriter) []byte {
 	return slices.Clone(p)
 }
 
+// answerRoom returns where the answer may be put together: what is free of
+// net/http's own buffer, which nobody else writes to any more.
+func answerRoom(brw *bufio.ReadWriter) []byte {
+	if brw == nil || brw.Writer == nil {
+		return nil
+	}
+	return brw.Writer.AvailableBuffer()
+}
+
 // writerTypes names the types from w down to the writer that stops the search
 // for a Hijacker.
 func writerTypes(w http.ResponseWriter) string {
@@ -224,8 +253,8 @@ func writerTypes(w http.ResponseWriter) string {
 }
 
 // connRequest returns r as serve gets it.
-func connRequest(r *http.Request, done <-chan struct{}) *http.Request {
-	r = r.WithContext(&connContext{values: context.WithoutCancel(r.Context()), done: done})
+func connRequest(r *http.Request, c doner) *http.Request {
+	r = r.WithContext(&connContext{values: context.WithoutCancel(r.Context()), conn: c})
 	r.Body = http.NoBody
 	return r
 }
@@ -234,16 +263,18 @@ func connRequest(r *http.Request, done <-chan struct{}) *http.Request {
 // to carry the end over.
 type connContext struct {
 	values context.Context
-	done   <-chan struct{}
+	conn   doner // whose channel is made only if somebody asks
 }
+
+type doner interface{ Done() <-chan struct{} }
 
 func (*connContext) Deadline() (time.Time, bool) { return time.Time{}, false }
 
-func (x *connContext) Done() <-chan struct{} { return x.done }
+func (x *connContext) Done() <-chan struct{} { return x.conn.Done() }
 
 func (x *connContext) Err() error {
 	select {
-	case <-x.done:
+	case <-x.conn.Done():
 		return context.Canceled
 	default:
 		return nil

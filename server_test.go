@@ -42,6 +42,7 @@ func (c *scriptedConn) Write(p []byte) (int, error) {
 	return c.out.Write(p)
 }
 func (c *scriptedConn) Close() error                     { c.closed = true; return nil }
+func (c *scriptedConn) RemoteAddr() net.Addr             { return nil }
 func (c *scriptedConn) SetDeadline(time.Time) error      { return os.ErrNoDeadline }
 func (c *scriptedConn) SetWriteDeadline(time.Time) error { return os.ErrNoDeadline }
 
@@ -98,6 +99,7 @@ func TestUpgradeOverTheWire(t *testing.T) {
 		http.SetCookie(w, &http.Cookie{Name: "a", Value: "1"})
 		http.SetCookie(w, &http.Cookie{Name: "b", Value: "2"})
 		w.Header().Set("Content-Type", "text/html")
+		w.Header().Set("X-Long", strings.Repeat("x", 8<<10)) // more than net/http's buffer holds
 		nc, est, err := newUpgrader(&UpgradeOptions{Subprotocols: []string{"chat"}, Heartbeat: -1}).accept(w, r)
 		results <- result{nc, est, err}
 	})
@@ -109,8 +111,9 @@ func TestUpgradeOverTheWire(t *testing.T) {
 	assert.Equal(t, 101, resp.StatusCode)
 	assert.Equal(t, []string{"a=1", "b=2"}, resp.Header["Set-Cookie"])
 	assert.NotContains(t, resp.Header, "Content-Type")
-	assert.NotContains(t, resp.Header, "Sec-Websocket-Extensions", "none is answered yet")
-	_, err := checkResponse(resp, sampleKey, []string{"x", "chat"})
+	assert.Len(t, resp.Header.Get("X-Long"), 8<<10)
+	assert.NotContains(t, resp.Header, "Sec-Websocket-Extensions", "none is answered unless Compression is set")
+	_, err := checkResponse(resp, sampleKey, []string{"x", "chat"}, &deflation{})
 	require.NoError(t, err)
 	assert.Equal(t, RoleServer, got.est.role)
 	assert.Equal(t, "chat", got.est.subprotocol)
@@ -359,8 +362,8 @@ func TestHandlerRequest(t *testing.T) {
 func TestConnContext(t *testing.T) {
 	over, cancel := context.WithCancelCause(context.Background())
 	cancel(io.ErrUnexpectedEOF)
-	done := make(chan struct{})
-	ctx := connRequest(sampleRequest().WithContext(over), done).Context()
+	conn := &life{}
+	ctx := connRequest(sampleRequest().WithContext(over), ended{conn}).Context()
 	child, cancelChild := context.WithCancel(ctx)
 	defer cancelChild()
 	assert.NoError(t, ctx.Err())
@@ -368,10 +371,14 @@ func TestConnContext(t *testing.T) {
 	assert.NoError(t, context.Cause(ctx))
 	_, has := ctx.Deadline()
 	assert.False(t, has)
-	close(done)
+	conn.over()
 	<-child.Done()
 	assert.Equal(t, context.Canceled, context.Cause(ctx))
 }
+
+type ended struct{ *life }
+
+func (e ended) Done() <-chan struct{} { return e.done() }
 
 func TestHandlerEndsTheConnection(t *testing.T) {
 	for name, leave := range map[string]func(){

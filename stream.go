@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/seed86893212/websocket/internal/bufpool"
+	"github.com/seed86893212/websocket/internal/flate"
 )
 
 var (
@@ -20,7 +21,7 @@ var (
 // from Conn.Reader. It is for one goroutine at a time. The next read on the
 // connection discards what it has not read.
 type MessageReader struct {
-	l      *link
+	l      *blocking
 	ctx    context.Context
 	serial uint32
 	rest   []byte // received and not yet read; lies in the link's buffers
@@ -66,8 +67,8 @@ func (r *MessageReader) Read(p []byte) (int, error) {
 			r.err = io.EOF
 			return 0, r.err
 		}
-		ev, err := r.l.next(r.ctx, true)
-		if err != nil {
+		var ev event
+		if err := r.l.next(r.ctx, true, &ev); err != nil {
 			return 0, err
 		}
 		if ev.kind == eventChunk {
@@ -87,22 +88,25 @@ const writerSize = 4 << 10
 // data message of the connection, though not control frames and not Close. It
 // is for one goroutine at a time.
 type MessageWriter struct {
-	l    *link
-	ctx  context.Context
-	typ  MessageType
-	op   Opcode // of the next frame
-	size int    // bytes written
-	buf  []byte // written and not yet sent
-	text textCheck
-	err  error // sticks
+	l      *blocking
+	ctx    context.Context
+	typ    MessageType
+	op     Opcode        // of the next frame
+	agreed *deflater     // the connection's
+	z      *deflater     // nil if the message is not compressed, or not begun
+	window *flate.Window // of the message, without takeover
+	size   int           // bytes written
+	buf    []byte        // written and not yet sent
+	text   textCheck
+	err    error // sticks
 }
 
-func newMessageWriter(ctx context.Context, l *link, t MessageType) (*MessageWriter, error) {
+func newMessageWriter(ctx context.Context, l *blocking, t MessageType, z *deflater) (*MessageWriter, error) {
 	open := !l.isClosed()
 	if err := l.wr.begin(ctx); err != nil {
 		return nil, l.writeError(err, open)
 	}
-	return &MessageWriter{l: l, ctx: ctx, typ: t, op: Opcode(t)}, nil
+	return &MessageWriter{l: l, ctx: ctx, typ: t, op: t.opcode(), agreed: z}, nil
 }
 
 // SetContext makes ctx the context of the following calls, in place of the one
@@ -122,7 +126,7 @@ func (w *MessageWriter) Write(p []byte) (int, error) {
 		return 0, w.err
 	}
 	text := w.text
-	checked := w.typ == MessageText && !w.l.set.skipOutgoingTextCheck
+	checked := w.typ.kind() == MessageText && !w.l.set.skipOutgoingTextCheck
 	if checked && !text.write(p) {
 		return 0, ErrInvalidText
 	}
@@ -142,9 +146,8 @@ func (w *MessageWriter) Write(p []byte) (int, error) {
 func (w *MessageWriter) add(p []byte) (n int, err error) {
 	for n < len(p) {
 		if len(w.buf) == 0 && len(p)-n >= writerSize {
-			accepted, err := w.l.write(w.ctx, w.op, false, p[n:], true)
+			accepted, err := w.fragment(p[n:], false)
 			if accepted {
-				w.op = OpContinuation
 				n = len(p)
 			}
 			return n, err
@@ -184,9 +187,8 @@ func (w *MessageWriter) Flush() error {
 
 // send sends what has been collected.
 func (w *MessageWriter) send(final bool) error {
-	accepted, err := w.l.write(w.ctx, w.op, final, w.buf, true)
+	accepted, err := w.fragment(w.buf, final)
 	if accepted {
-		w.op = OpContinuation
 		w.buf = w.buf[:0]
 	}
 	if final && (accepted || w.ctx != nil && w.ctx.Err() == nil) {
@@ -195,9 +197,39 @@ func (w *MessageWriter) send(final bool) error {
 	return err
 }
 
+// fragment sends p as a fragment. A message of more than one counts as long when
+// it comes to whether it is compressed.
+func (w *MessageWriter) fragment(p []byte, final bool) (accepted bool, err error) {
+	pc := parcel{op: w.op, p: p}
+	switch first := w.op != OpContinuation; {
+	case first && final:
+		pc = w.agreed.pack(w.typ, p, nil)
+	case first && w.agreed.wants(w.typ.long(), len(p)):
+		w.z = w.agreed
+		if w.window == nil && !w.z.window.takeover {
+			w.window = flate.GetWindow(int(w.z.window.bits))
+		}
+		pc.op |= opCompressed
+		fallthrough
+	default:
+		pc.z, pc.window = w.z, w.window
+	}
+	pc.inside, pc.more = true, !final
+	accepted, err = w.l.write(w.ctx, pc.op, p, &pc)
+	pc.free()
+	if accepted {
+		w.op = OpContinuation
+	}
+	return accepted, err
+}
+
 // finish lets the other messages go on.
 func (w *MessageWriter) finish() {
 	bufpool.Put(w.buf)
+	if w.window != nil {
+		flate.PutWindow(w.window)
+		w.window = nil
+	}
 	w.buf, w.err = nil, errWriterClosed
 	w.l.wr.end()
 }
@@ -206,18 +238,19 @@ func (w *MessageWriter) finish() {
 // returns the context's error and can be repeated after SetContext. A text
 // message that ends inside a character is ErrInvalidText: nothing is sent of it
 // if nothing has been, otherwise the connection is closed with
-// StatusInternalError, since the peer is left with half a message. Closing twice
-// is an error and does nothing.
+// StatusInternalError, since the peer is left with half a message. Under an
+// Engine whose queue is full, Close returns ErrSendLimit if nothing of the message
+// has been sent, and nothing will be; the end of any other has room of its own.
+// Closing twice is an error and does nothing.
 func (w *MessageWriter) Close() error {
 	if w.err != nil {
 		return w.err
 	}
 	if !w.text.whole() {
-		begun := w.op == OpContinuation
-		w.finish()
-		if begun {
+		if w.op == OpContinuation { // first, so that nobody's message follows half of this one
 			_ = w.l.close(StatusInternalError, "a text message ended inside a character")
 		}
+		w.finish()
 		return ErrInvalidText
 	}
 	err := w.send(true)

@@ -182,8 +182,12 @@ func TestMessageWriterText(t *testing.T) {
 	_, err = w.WriteString("a\xc3")
 	require.NoError(t, err)
 	require.NoError(t, w.Flush())
+	assert.Equal(t, "a\xc3", peer.expect(OpText))
+	require.NoError(t, c.Send(MessageText, []byte("it cannot follow half a message")))
 	closed := async(w.Close)
-	peer.expectClose(StatusInternalError)
+	h, _, err := peer.next()
+	require.NoError(t, err)
+	assert.Equal(t, OpClose, h.Opcode)
 	peer.send(peer.closeFrame(StatusInternalError, ""))
 	require.ErrorIs(t, within(t, time.Minute, closed), ErrInvalidText)
 }

@@ -70,7 +70,7 @@ func FuzzDialURL(f *testing.F) {
 		if err != nil {
 			return
 		}
-		br := bufio.NewReader(strings.NewReader(string(appendRequest(nil, d.request(), sampleKey, []string{"chat"}))))
+		br := bufio.NewReader(strings.NewReader(string(appendRequest(nil, d.request(), sampleKey, []string{"chat"}, &deflation{}))))
 		r, err := http.ReadRequest(br)
 		require.NoError(t, err)
 		require.Zero(t, br.Buffered())

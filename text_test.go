@@ -9,9 +9,9 @@ import (
 // textFrames returns one text message in three frames with a ping between them,
 // as the peer of role sends it, and where each payload byte of the text is.
 func textFrames(role Role, text string) (wire []byte, places []int) {
-	peer := sender{role: RoleClient, newKey: func() uint32 { return 0xd19be2a7 }}
+	peer := sender{newKey: func() uint32 { return 0xd19be2a7 }}
 	if role == RoleClient {
-		peer = sender{role: RoleServer}
+		peer = sender{}
 	}
 	add := func(op Opcode, final bool, p string) {
 		wire = peer.appendFrame(wire, op, final, []byte(p))
@@ -37,10 +37,11 @@ func feedText(role Role, wire []byte, cut int, stream bool) (text []byte, failed
 	}}
 	wire = bytes.Clone(wire)
 	given := 0
+	var ev event
 	for _, piece := range [][]byte{wire[:cut], wire[cut:]} {
 		given += len(piece)
 		for {
-			n, ev := in.next(piece, stream)
+			n := in.next(piece, stream, &ev)
 			piece = piece[n:]
 			switch ev.kind {
 			case eventMore:

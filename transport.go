@@ -5,6 +5,7 @@ package websocket
 import (
 	"errors"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/seed86893212/websocket/internal/bufpool"
@@ -14,26 +15,30 @@ import (
 // reads and one at a time flushes; the rest may be called by anybody.
 type transport interface {
 	// read waits until the peer has sent something and returns how much. The
-	// bytes are in p if that has any room, otherwise in in. It returns errWoken
-	// while wakeRead is on.
+	// bytes are in p if that has any room, otherwise in in, which is empty when it
+	// is called. It returns errWoken while wakeRead is on.
 	read(in *input, p []byte) (int, error)
 
-	// stand calls turn each time that there may be something to receive, until
-	// turn says that it is done or the transport is woken (errWoken). Inside
-	// turn, recv receives as read does but returns errAgain instead of waiting.
+	// stand calls s.step each time that there may be something to receive, until
+	// that says that it is done or the transport is woken (errWoken). Inside
+	// step, recv receives as read does but returns errAgain instead of waiting.
 	// probes tells that it has done so on the word of the last receipt alone:
 	// what ended the stream since might not wake anybody. A transport that
 	// does not stand has none of these.
 	stands() bool
-	stand(turn func() (done bool)) error
+	stand(s stepper) error
 	recv(in *input, p []byte) (int, error)
 	probes() bool
 
-	// flush calls step, which calls send, until step says that it is done.
+	// flush calls s.step, which calls send, until that says that it is done.
 	// After a send that returned errAgain it waits for room first. It returns
 	// errWoken while wakeWrite is on.
-	flush(step func() (done bool)) error
+	flush(s stepper) error
 	send(p, q []byte) (int, error)
+
+	// try sends s as send does, outside a flush and without waiting for room. It
+	// is only for a transport whose sends do not wait.
+	try(s *sending) (n int, err error)
 
 	// sendWaits tells that send returns only when everything has been written,
 	// and cannot be woken other than by close and abort.
@@ -57,7 +62,24 @@ type transport interface {
 	close() error
 	abort() error
 
-	conn() net.Conn
+	// needRoom asks for the flusher's resume to be called once there is room.
+	// It reports whether that will be done: only a transport with a driver does,
+	// and nobody may wait in one.
+	needRoom() bool
+
+	localAddr() net.Addr
+	remoteAddr() net.Addr
+	rawConn() (syscall.RawConn, error)
+}
+
+// A stepper does something step by step. Each step says whether all is done.
+type stepper interface{ step() (done bool) }
+
+// A sending is something to send in one or two pieces, and what came of it.
+type sending struct {
+	p, q []byte
+	n    int
+	err  error
 }
 
 var (

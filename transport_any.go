@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -44,7 +45,7 @@ func (t *connTransport) read(in *input, p []byte) (int, error) {
 
 // A connTransport does not stand.
 func (t *connTransport) stands() bool                     { return false }
-func (t *connTransport) stand(func() bool) error          { return errors.ErrUnsupported }
+func (t *connTransport) stand(stepper) error              { return errors.ErrUnsupported }
 func (t *connTransport) recv(*input, []byte) (int, error) { return 0, errors.ErrUnsupported }
 func (t *connTransport) probes() bool                     { return false }
 func (t *connTransport) wakeReadAt(time.Time)             {}
@@ -61,11 +62,14 @@ func wokenOr(n int, err error) error {
 	return err
 }
 
-func (t *connTransport) flush(step func() bool) error {
-	for !step() {
+func (t *connTransport) flush(s stepper) error {
+	for !s.step() {
 	}
 	return nil
 }
+
+// A connTransport's sends wait.
+func (t *connTransport) try(*sending) (int, error) { return 0, errAgain }
 
 func (t *connTransport) send(p, q []byte) (int, error) {
 	n := 0
@@ -110,4 +114,18 @@ func (t *connTransport) abort() error {
 	return t.nc.Close()
 }
 
-func (t *connTransport) conn() net.Conn { return t.nc }
+func (t *connTransport) needRoom() bool       { return false }
+func (t *connTransport) localAddr() net.Addr  { return t.nc.LocalAddr() }
+func (t *connTransport) remoteAddr() net.Addr { return t.nc.RemoteAddr() }
+
+// rawConn looks below TLS.
+func (t *connTransport) rawConn() (syscall.RawConn, error) {
+	nc := t.nc
+	if below, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		nc = below.NetConn()
+	}
+	if sc, ok := nc.(syscall.Conn); ok {
+		return sc.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
+}

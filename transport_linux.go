@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -25,22 +27,31 @@ type rawTransport struct {
 
 	// What read was called with and found. The callback is stored once, so that
 	// a read allocates nothing.
-	in     *input
-	p      []byte
-	n      int
+	in     *input // its buffer is where to read to, if into
 	err    error
 	onRead func(fd uintptr) bool
+	turns  stepper // nil: a single receipt
+	readFD uintptr // while somebody stands in RawConn.Read
 
-	readFD  uintptr // while somebody stands in RawConn.Read
-	drained bool    // the last receipt took all there was
-	turn    func() bool
-	onStand func(fd uintptr) bool
+	pin     atomic.Uint32 // tells others whether they may use readFD
+	into    bool          // the buffer is the caller's
+	drained bool          // the last receipt took all there was
+	again   bool          // the last send found no room
 
-	fd      uintptr // while flushing
-	again   bool    // the last send found no room
-	step    func() bool
+	fd      uintptr // while somebody stands in RawConn.Write
+	steps   stepper
+	single  *sending // nil: steps
 	onWrite func(fd uintptr) bool
 }
+
+// Whether the descriptor is pinned: whoever stands in RawConn.Read keeps it open,
+// so that others can send without entering RawConn.Write, which costs about as
+// much as all the rest that is ours.
+const (
+	pinNone = iota
+	pinFree
+	pinBusy // somebody sends
+)
 
 // newRawTransport returns nil if nc is not exactly a TCP connection: a type
 // that embeds one may do something of its own with the bytes.
@@ -54,20 +65,26 @@ func newRawTransport(nc net.Conn) transport {
 		return nil
 	}
 	t := &rawTransport{nc: tc, rc: rc}
-	t.onRead, t.onStand, t.onWrite = t.readable, t.standing, t.writable
+	t.onRead, t.onWrite = t.readable(), t.writable()
 	return t
 }
 
 func (t *rawTransport) read(in *input, p []byte) (int, error) {
-	t.in, t.p, t.n, t.err = in, p, 0, nil
+	t.in, t.err, t.into = in, nil, len(p) > 0
+	if t.into {
+		in.buf = p // which is empty, as all of it has been taken in
+	}
 	err := t.rc.Read(t.onRead)
-	n := t.n
+	n := in.w
+	if t.into {
+		*in = input{}
+	}
 	if n == 0 && err == nil {
 		if err = t.err; err == nil {
 			err = io.EOF
 		}
 	}
-	t.in, t.p, t.err = nil, nil, nil
+	t.in = nil
 	return n, t.name("read", err)
 }
 
@@ -86,45 +103,64 @@ func (t *rawTransport) name(op string, err error) error {
 	return err
 }
 
-// readable receives once; it returns false to wait until there is something.
+// readable returns what is called when there may be something to receive. Outside
+// stand it receives once; it returns false to wait until there is something.
 // Entering RawConn.Read forgets what readiness was known, so it always tries
 // before it waits.
-func (t *rawTransport) readable(fd uintptr) bool {
-	p := t.p
-	if len(p) == 0 {
-		p = t.in.fill(rawRead)
-	}
-	n, err := poll.Recv(fd, p)
-	if n > 0 {
-		t.n = n
-		if len(t.p) == 0 {
-			t.in.w = n
+func (t *rawTransport) readable() func(fd uintptr) bool {
+	return func(fd uintptr) bool {
+		if t.turns != nil {
+			t.drained = false
+			if t.pin.Load() == pinNone {
+				t.readFD = fd
+				t.pin.Store(pinFree)
+			}
+			return t.turns.step()
 		}
+		p := t.in.buf
+		if !t.into {
+			p = t.in.fill(rawRead)
+		}
+		n, err := poll.Recv(fd, p)
+		if n > 0 {
+			t.in.w = n
+			return true
+		}
+		if !t.into {
+			t.in.free()
+		}
+		if err == syscall.EAGAIN {
+			return false
+		}
+		t.err = err
 		return true
 	}
-	if len(t.p) == 0 {
-		t.in.free()
-	}
-	if err == syscall.EAGAIN {
-		return false
-	}
-	t.err = err
-	return true
 }
 
 func (t *rawTransport) stands() bool { return true }
 
-func (t *rawTransport) stand(turn func() bool) error {
-	t.turn = turn
-	err := t.rc.Read(t.onStand)
-	t.turn = nil
+func (t *rawTransport) stand(s stepper) error {
+	var err error
+	// Control keeps the descriptor until it is unpinned, whoever closes nc.
+	if closed := t.rc.Control(func(uintptr) { err = t.standPinned(s) }); closed != nil {
+		err = closed
+	}
 	return t.name("read", err)
 }
 
-// standing is called when there may be something to receive.
-func (t *rawTransport) standing(fd uintptr) bool {
-	t.readFD, t.drained = fd, false
-	return t.turn()
+// standPinned is stand for who keeps the descriptor open.
+func (t *rawTransport) standPinned(s stepper) error {
+	t.turns = s
+	defer t.unpin() // a step may panic
+	return t.rc.Read(t.onRead)
+}
+
+// unpin ends a stand, and waits for a send that uses its descriptor.
+func (t *rawTransport) unpin() {
+	t.turns = nil
+	for t.pin.Load() != pinNone && !t.pin.CompareAndSwap(pinFree, pinNone) {
+		runtime.Gosched()
+	}
 }
 
 // recv does not ask again after a receipt that left room: there was no more.
@@ -160,23 +196,46 @@ func (t *rawTransport) recv(in *input, p []byte) (int, error) {
 // received, on one edge, of which the poller tells but once.
 func (t *rawTransport) probes() bool { return t.drained }
 
-func (t *rawTransport) flush(step func() bool) error {
-	t.step = step
+func (t *rawTransport) flush(s stepper) error {
+	t.steps = s
 	err := t.rc.Write(t.onWrite)
-	t.step = nil
+	t.steps = nil
 	return t.name("write", err)
 }
 
-// writable calls step until it is done; it returns false to wait for room.
-func (t *rawTransport) writable(fd uintptr) bool {
-	t.fd = fd
-	for {
-		t.again = false
-		if t.step() {
+func (t *rawTransport) try(s *sending) (n int, err error) {
+	if t.pin.CompareAndSwap(pinFree, pinBusy) {
+		t.fd = t.readFD
+		n, err = t.send(s.p, s.q)
+		t.pin.Store(pinFree)
+		return n, err
+	}
+	t.single = s
+	err = t.rc.Write(t.onWrite)
+	t.single = nil
+	if err != nil {
+		return 0, t.name("write", err)
+	}
+	return s.n, s.err
+}
+
+// writable returns what makes one step after the other until all is done; it
+// returns false to wait for room.
+func (t *rawTransport) writable() func(fd uintptr) bool {
+	return func(fd uintptr) bool {
+		t.fd = fd
+		if s := t.single; s != nil {
+			s.n, s.err = t.send(s.p, s.q)
 			return true
 		}
-		if t.again {
-			return false
+		for {
+			t.again = false
+			if t.steps.step() {
+				return true
+			}
+			if t.again {
+				return false
+			}
 		}
 	}
 }
@@ -190,11 +249,30 @@ func (t *rawTransport) send(p, q []byte) (n int, err error) {
 	default:
 		n, err = poll.Send2(t.fd, p, q)
 	}
+	if err != nil {
+		err = t.unsent(err)
+	}
+	return n, err
+}
+
+// unsent says why nothing was sent.
+func (t *rawTransport) unsent(err error) error {
 	if err == syscall.EAGAIN {
 		t.again = true
-		return 0, errAgain
+		return errAgain
 	}
-	return n, t.name("write", err)
+	return t.name("write", err)
+}
+
+// sendTo sends what it can of p and q.
+func sendTo(fd uintptr, p, q []byte) (int, error) {
+	switch {
+	case len(q) == 0:
+		return poll.Send(fd, p)
+	case len(p) == 0:
+		return poll.Send(fd, q)
+	}
+	return poll.Send2(fd, p, q)
 }
 
 func (t *rawTransport) sendWaits() bool { return false }
@@ -224,4 +302,8 @@ func (t *rawTransport) hangUp() {
 func (t *rawTransport) closeWrite()    { t.nc.CloseWrite() }
 func (t *rawTransport) close() error   { return t.nc.Close() }
 func (t *rawTransport) abort() error   { return t.nc.Close() }
-func (t *rawTransport) conn() net.Conn { return t.nc }
+func (t *rawTransport) needRoom() bool { return false }
+
+func (t *rawTransport) localAddr() net.Addr               { return t.nc.LocalAddr() }
+func (t *rawTransport) remoteAddr() net.Addr              { return t.nc.RemoteAddr() }
+func (t *rawTransport) rawConn() (syscall.RawConn, error) { return t.nc.SyscallConn() }

@@ -4,10 +4,8 @@ package websocket
 
 import (
 	"context"
-	"errors"
+	"sync/atomic"
 	"time"
-
-	"github.com/seed86893212/websocket/internal/bufpool"
 )
 
 const (
@@ -18,57 +16,111 @@ const (
 	coalesceTime = time.Millisecond
 )
 
-// errClosing is returned once the close frame has been queued.
-var errClosing = errors.New("websocket: closing")
-
 // A writer puts frames into the outbox, in an order that RFC 6455 allows, and
 // decides what may be held back for company.
 type writer struct {
 	flusher // with the lock
 
-	out   outbound
-	limit int64         // of what enqueue may queue, 0 for none
-	freed chan struct{} // closed when open becomes false, if somebody waits
-	timer *time.Timer   // ends a deferral
-	// Where the last heartbeat ends, and how far writing was when last asked.
-	beat, beatSeen int64
-
-	open    bool // a message in fragments has begun and not ended
-	holding bool // the reader has more to hand out before it waits
-	armed   bool // timer runs
+	limit   int64       // of what enqueue may queue, 0 for none
+	open    bool        // a message in fragments has begun and not ended
+	armed   bool        // timer runs
+	holding atomic.Bool // the reader has more to hand out before it waits
 }
 
-func (w *writer) init(t transport, role Role, limit int64, told func(bool, error)) {
-	w.flusher.init(t, told, w.answerLate)
+func (w *writer) init(t transport, role Role, limit int64, owner flushOwner) {
+	w.flusher.init(t, role, owner)
 	w.limit = limit
-	w.out.sender = sender{role: role, newKey: newMaskingKey}
 }
 
-// write sends one frame of a data message. Whoever has opened a message in
+// write adds one frame of a data message and sends it, or leaves that to the
+// caller: with lead, lead is to be called. Whoever has opened a message in
 // fragments says inside; others wait for that message to end. With an error,
-// accepted tells whether the frame will be sent all the same, because its
-// first byte has been.
-func (w *writer) write(ctx context.Context, op Opcode, final bool, p []byte, inside bool) (accepted bool, err error) {
+// accepted tells whether the frame will be sent all the same, because its first
+// byte has been or what follows may refer to it.
+func (w *writer) write(ctx context.Context, op Opcode, p []byte, pc *parcel) (lead, accepted bool, err error) {
 	w.mu.Lock()
+	inside := pc != nil && pc.inside
+	if w.queues && w.open && !inside {
+		w.mu.Unlock()
+		if err := ctx.Err(); err != nil {
+			return false, false, err
+		}
+		err := w.enqueue(op, p, pc)
+		return false, err == nil, err
+	}
 	if err := w.turn(ctx, inside); err != nil {
 		w.mu.Unlock()
-		return false, err
+		return false, false, err
 	}
-	waits := w.t.sendWaits() && ctx.Done() != nil // then a copy is sent by somebody else
-	tk := w.add(op, final, p, !waits)
-	switch {
-	case w.defers() && !tk.referred:
+	// The peer has the front of a message that ends here: it needs the rest.
+	ends := inside && !pc.more && op == OpContinuation
+	if w.queues && !ends && w.overflows(len(p)) {
 		w.mu.Unlock()
-		return true, nil
-	case w.flushing:
-		return w.join(ctx, tk)
+		return false, false, ErrSendLimit
 	}
-	w.flushing = true
-	if waits {
-		go w.drain()
-		return w.join(ctx, tk)
+	final, sealed := true, false
+	if pc != nil {
+		op, p = pc.seal()
+		final, sealed = !pc.more, pc.z != nil
 	}
-	return w.lead(ctx, tk)
+	if w.queues {
+		w.queue(op, final, p)
+		return false, true, nil
+	}
+	var tk ticket
+	if len(p) < referMin || w.t.sendWaits() && ctx.Done() != nil { // then a copy is sent by somebody else
+		tk = w.load().add(&w.out, op, final, p)
+	} else {
+		tk = w.load().addReferred(&w.out, op, final, p)
+	}
+	tk.sealed = sealed
+	if !tk.referred && w.defers() {
+		w.mu.Unlock()
+		return false, true, nil
+	}
+	if w.leads(ctx, tk) {
+		return true, false, nil
+	}
+	accepted, err = w.join(ctx, tk)
+	return false, accepted, err
+}
+
+// queue adds a frame and sends what can be sent of it without waiting. The caller
+// holds mu, which is released.
+func (w *writer) queue(op Opcode, final bool, p []byte) {
+	if len(p) >= referMin && !w.flushing && !w.holding.Load() && !w.t.sendWaits() {
+		w.queueLarge(op, final, p)
+		return
+	}
+	w.load().add(&w.out, op, final, p)
+	w.full = w.full || w.limit > 0 && w.box.size() > w.limit/2
+	if w.defers() {
+		w.mu.Unlock()
+		return
+	}
+	w.unlockFlush()
+}
+
+// queueLarge sends what it can of a payload from where it is, and queues a copy of
+// the rest only.
+func (w *writer) queueLarge(op Opcode, final bool, p []byte) {
+	w.load().addReferred(&w.out, op, final, p)
+	w.trySend()
+	w.box.detach()
+	w.full = w.full || w.limit > 0 && w.box.size() > w.limit/2
+	w.pass()
+	w.unlockTell()
+}
+
+// overflows reports whether n more bytes are too many for the queue, and notes
+// that it was full. The caller holds mu.
+func (w *writer) overflows(n int) bool {
+	if w.limit <= 0 || w.load().size()+int64(n) <= w.limit {
+		return false
+	}
+	w.full = w.full || w.box.size() > 0 // what never fits is no reason to wait for Drain
+	w.shelve()
+	return true
 }
 
 // turn waits until a data frame may be added. The caller holds mu.
@@ -86,10 +138,11 @@ func (w *writer) turn(ctx context.Context, inside bool) error {
 		if !w.open || inside {
 			return nil
 		}
-		if w.freed == nil {
-			w.freed = make(chan struct{})
+		r := w.seldom()
+		if r.freed == nil {
+			r.freed = make(chan struct{})
 		}
-		freed := w.freed
+		freed := r.freed
 		w.mu.Unlock()
 		select {
 		case <-freed:
@@ -113,55 +166,25 @@ func (w *writer) begin(ctx context.Context) error {
 func (w *writer) end() {
 	w.mu.Lock()
 	w.open = false
-	w.box.release()
-	w.free()
-	kick := w.takeRole()
-	w.mu.Unlock()
-	if kick {
-		w.kick()
+	if w.box != nil {
+		w.box.release()
 	}
+	w.free()
+	w.unlockFlush()
 }
 
 // free lets those go on who wait in turn. The caller holds mu.
 func (w *writer) free() {
-	if w.freed != nil {
-		close(w.freed)
-		w.freed = nil
+	if r := w.rare; r != nil && r.freed != nil {
+		close(r.freed)
+		r.freed = nil
 	}
-}
-
-// add puts a frame into the box. The caller holds mu.
-func (w *writer) add(op Opcode, final bool, p []byte, mayRefer bool) ticket {
-	tk := ticket{from: w.box.added}
-	if mayRefer && len(p) >= referMin && w.out.role == RoleServer && len(w.box.ref) == 0 {
-		w.room(maxHeader)
-		w.box.set(w.out.appendHeader(w.box.buf, op, final, len(p)))
-		tk.referred = w.box.refer(p)
-	} else {
-		w.room(maxHeader + len(p))
-		w.box.set(w.out.appendFrame(w.box.buf, op, final, p))
-	}
-	tk.to = w.box.added
-	return tk
-}
-
-// room makes room for n more bytes in the box.
-func (w *writer) room(n int) {
-	w.box.compact()
-	if cap(w.box.buf)-len(w.box.buf) >= n {
-		return
-	}
-	if w.box.lent > 0 { // a send under way reads the old buffer
-		w.box.moveTo(bufpool.Get(w.box.pending() + n))
-		return
-	}
-	w.box.buf = bufpool.Grow(w.box.buf, n)
 }
 
 // defers reports whether what was just added can wait for company, and sees
 // that it does not wait for long. The caller holds mu.
 func (w *writer) defers() bool {
-	if !w.holding || w.box.pending() >= coalesceMax {
+	if !w.holding.Load() || w.box.pending() >= coalesceMax {
 		return false
 	}
 	w.arm()
@@ -174,60 +197,59 @@ func (w *writer) arm() {
 		return
 	}
 	w.armed = true
-	if w.timer == nil {
-		w.timer = time.AfterFunc(coalesceTime, w.release)
+	if r := w.seldom(); r.timer == nil {
+		r.timer = time.AfterFunc(coalesceTime, w.release)
 	} else {
-		w.timer.Reset(coalesceTime)
+		r.timer.Reset(coalesceTime)
 	}
 }
 
 // hold is called by the reader before it hands out a message, when it has more
 // to hand out before it would wait.
 func (w *writer) hold() {
-	w.mu.Lock()
-	w.holding = true
-	w.mu.Unlock()
+	if !w.holding.Load() {
+		w.holding.Store(true)
+	}
 }
 
-// release ends a deferral: what was held back is sent, without waiting.
+// release ends a deferral: what was held back is sent, without waiting. A writer
+// who still finds holding set has the lock before release has it.
 func (w *writer) release() {
+	w.holding.Store(false)
 	w.mu.Lock()
-	w.holding = false
 	if w.armed {
 		w.armed = false
-		w.timer.Stop()
+		w.rare.timer.Stop()
 	}
-	kick := w.takeRole()
-	w.mu.Unlock()
-	if kick {
-		w.kick()
-	}
+	w.unlockFlush()
 }
 
 // enqueue queues a whole message and sees that it leaves, without waiting.
-func (w *writer) enqueue(op Opcode, p []byte) error {
+func (w *writer) enqueue(op Opcode, p []byte, pc *parcel) error {
 	w.mu.Lock()
 	err := w.err
 	switch {
 	case err != nil:
 	case w.out.closed:
 		err = errClosing
-	case w.limit > 0 && w.box.size()+int64(len(p)+maxHeader) > w.limit:
-		w.full = true
+	case w.overflows(len(p)):
 		err = ErrSendLimit
 	case w.open:
-		w.box.hold(w.out.appendFrame(w.box.held, op, true, p))
+		if pc != nil {
+			pc.open() // frames of the open message will be sent before it
+			op, p = pc.op, pc.p
+		}
+		box := w.load()
+		box.hold(w.out.appendFrame(box.held, op, true, p))
+		w.full = w.full || w.limit > 0 && box.size() > w.limit/2
 	default:
-		w.add(op, true, p, false)
+		if pc != nil {
+			op, p = pc.seal()
+		}
+		w.queue(op, true, p)
+		return nil
 	}
-	if w.limit > 0 && w.box.size() > w.limit/2 {
-		w.full = true
-	}
-	kick := err == nil && !w.defers() && w.takeRole()
 	w.mu.Unlock()
-	if kick {
-		w.kick()
-	}
 	return err
 }
 
@@ -236,16 +258,9 @@ func (w *writer) enqueue(op Opcode, p []byte) error {
 func (w *writer) pong(payload []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.err == nil && !w.out.closed && w.box.pongFits(payload) {
-		w.add(OpPong, true, payload, false)
+	if w.err == nil && !w.out.closed && w.load().pongFits(payload) {
+		w.box.add(&w.out, OpPong, true, payload)
 		w.arm()
-	}
-}
-
-// answerLate answers the ping that had to wait. The caller holds mu.
-func (w *writer) answerLate() {
-	if ping, ok := w.box.latePing(); ok && !w.out.closed {
-		w.add(OpPong, true, ping, false)
 	}
 }
 
@@ -257,16 +272,14 @@ func (w *writer) ping(payload []byte) error {
 	case err != nil:
 	case w.out.closed:
 		err = errClosing
-	case !w.box.pingFits(payload) && w.limit > 0 && w.box.size() > w.limit: // room of its own
+	case !w.load().pingFits(payload) && w.limit > 0 && w.box.size() > w.limit: // room of its own
 		err = ErrSendLimit
 	default:
-		w.add(OpPing, true, payload, false)
+		w.box.add(&w.out, OpPing, true, payload)
+		w.unlockFlush()
+		return nil
 	}
-	kick := err == nil && w.takeRole()
 	w.mu.Unlock()
-	if kick {
-		w.kick()
-	}
 	return err
 }
 
@@ -275,7 +288,8 @@ func (w *writer) heartbeat() {
 	_ = w.ping(nil) // the end is found elsewhere
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.beat, w.beatSeen = w.box.added, w.box.written()
+	r := w.seldom()
+	r.beat, r.beatSeen = w.written()+int64(w.pending()), w.written()
 }
 
 // slow reports whether the last heartbeat has not left yet, being behind others,
@@ -283,9 +297,10 @@ func (w *writer) heartbeat() {
 func (w *writer) slow() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	written := w.box.written()
-	slow := written < w.beat && written > w.beatSeen
-	w.beatSeen = written
+	written := w.written()
+	r := w.seldom()
+	slow := written < r.beat && written > r.beatSeen
+	r.beatSeen = written
 	return slow
 }
 
@@ -297,16 +312,23 @@ func (w *writer) close(code StatusCode, reason string) bool {
 		w.mu.Unlock()
 		return false
 	}
-	w.box.held = nil // it could only follow the close frame
-	w.room(maxHeader + maxControlPayload)
-	w.box.set(w.out.appendClose(w.box.buf, code, reason))
+	box := w.load()
+	box.held = nil // it could only follow the close frame
+	box.room(maxHeader + maxControlPayload)
+	box.set(w.out.appendClose(box.buf, code, reason))
 	w.free()
-	kick := w.takeRole()
-	w.mu.Unlock()
-	if kick {
-		w.kick()
-	}
+	w.unlockFlush()
 	return true
+}
+
+// failure returns why writing has failed, nil if it has not.
+func (w *writer) failure() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err == errShut {
+		return nil
+	}
+	return w.err
 }
 
 // shut ends writing: everybody gets err, now and later. What was not sent is
@@ -318,11 +340,11 @@ func (w *writer) shut(err error) {
 	w.free()
 	if w.armed {
 		w.armed = false
-		w.timer.Stop()
+		w.rare.timer.Stop()
 	}
 	if !w.flushing {
 		w.clear()
 		return
 	}
-	w.wakeAll() // who flushes is woken by the transport's end, and clears
+	w.box.wakeAll() // who flushes is woken by the transport's end, and clears
 }

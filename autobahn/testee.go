@@ -66,8 +66,16 @@ func (t *testee) run(ctx context.Context) error {
 func (t *testee) runCase(ctx context.Context, n int) {
 	ctx, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
+	var about struct {
+		ID string `json:"id"`
+	}
+	if t.ask(ctx, fmt.Sprintf("/getCaseInfo?case=%d", n), &about) != nil {
+		return
+	}
 	c, err := websocket.Dial(ctx, fmt.Sprintf("%s/runCase?case=%d&agent=%s", strings.TrimRight(t.server, "/"), n, url.QueryEscape(t.agent)),
-		&websocket.DialOptions{MaxMessageSize: -1})
+		&websocket.DialOptions{MaxMessageSize: -1, Compression: &websocket.Compression{
+			Threshold: -1, SendTakeover: !startsAnew(about.ID), ReceiveTakeover: true,
+		}})
 	if err != nil {
 		return
 	}
@@ -77,6 +85,18 @@ func (t *testee) runCase(ctx context.Context, n int) {
 			return
 		}
 	}
+}
+
+// startsAnew reports whether a case wants the client to compress each message on
+// its own. It accepts only a client that has offered to (RFC 7692, section 7.1.1.2),
+// which a client that wants takeover does not.
+func startsAnew(id string) bool {
+	for _, group := range []string{"13.2.", "13.5.", "13.6."} {
+		if strings.HasPrefix(id, group) {
+			return true
+		}
+	}
+	return id == "X.1.8"
 }
 
 // ask gets the answer of the server to a question; nil means that only the

@@ -36,12 +36,13 @@ type args map[string]any
 
 // answer is what a command gives.
 type answer struct {
-	Error    string
-	Port     int
-	Protocol string
-	Payload  string
-	Code     websocket.StatusCode
-	Reason   string
+	Error      string
+	Port       int
+	Protocol   string
+	Payload    string
+	Extensions string
+	Code       websocket.StatusCode
+	Reason     string
 }
 
 func startPeer(t *testing.T, name string, arg ...string) *peer {

@@ -87,6 +87,35 @@ var echoes = []struct {
 		}}
 		return ev.Serve(ctx, c)
 	}},
+	{"Engine", func(ctx context.Context, c *websocket.Conn) error { return echoEngine(ctx, c, nil) }},
+	{"EngineBlocking", func(ctx context.Context, c *websocket.Conn) error {
+		return echoEngine(ctx, c, &websocket.EngineOptions{Blocking: true})
+	}},
+}
+
+// echoEngine has an Engine of its own echo what comes.
+func echoEngine(ctx context.Context, c *websocket.Conn, opts *websocket.EngineOptions) error {
+	e, err := websocket.NewEngine(opts)
+	if err != nil {
+		return err
+	}
+	err = e.Attach(c, &websocket.Events{Message: func(c *websocket.Conn, t websocket.MessageType, p []byte) {
+		if c.Write(ctx, t, p) == websocket.ErrSendLimit {
+			_ = c.CloseNow()
+		}
+	}})
+	if err != nil {
+		return err
+	}
+	select {
+	case <-c.Done():
+	case <-ctx.Done():
+		_ = c.CloseNow()
+	}
+	if err := e.Shutdown(context.Background()); err != nil {
+		return err
+	}
+	return ctx.Err()
 }
 
 // A server is ours. The paths of its endpoints are like those of the peers:

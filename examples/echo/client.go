@@ -19,6 +19,7 @@ func runClient(ctx context.Context, cfg config) error {
 	c, err := websocket.Dial(ctx, cfg.dial, &websocket.DialOptions{
 		MaxMessageSize: cfg.max,
 		Subprotocols:   cfg.subprotocols,
+		Compression:    cfg.compression(),
 	})
 	if err != nil {
 		return err

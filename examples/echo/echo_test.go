@@ -24,7 +24,8 @@ var bg = context.Background()
 func start(t *testing.T, flags ...string) (*echo, string) {
 	cfg, err := parseFlags(flags)
 	require.NoError(t, err)
-	e := newEcho(cfg)
+	e, err := newEcho(cfg)
+	require.NoError(t, err)
 	srv := httptest.NewServer(e.handler)
 	t.Cleanup(func() {
 		srv.Close()
@@ -41,7 +42,7 @@ func dial(t *testing.T, url string, opts *websocket.DialOptions) *websocket.Conn
 }
 
 func eachMode(t *testing.T, f func(t *testing.T, mode string)) {
-	for name := range modes {
+	for _, name := range modeNames() {
 		t.Run(name, func(t *testing.T) { f(t, name) })
 	}
 }
@@ -124,15 +125,13 @@ func TestEnd(t *testing.T) {
 
 // TestModesReturn checks what each mode tells of its end.
 func TestModesReturn(t *testing.T) {
-	eachMode(t, func(t *testing.T, name string) {
+	for name, was := range modes {
 		returned := make(chan error, 1)
-		was := modes[name]
 		modes[name] = func(ctx context.Context, c *websocket.Conn) error {
 			err := was(ctx, c)
 			returned <- err
 			return err
 		}
-		defer func() { modes[name] = was }()
 		_, url := start(t, "-mode", name)
 		require.NoError(t, dial(t, url, nil).Close(websocket.StatusNormalClosure, ""))
 		err := <-returned
@@ -140,7 +139,8 @@ func TestModesReturn(t *testing.T) {
 		dial(t, url, nil).CloseNow()
 		err = <-returned
 		assert.False(t, ordinary(err), err)
-	})
+		modes[name] = was
+	}
 }
 
 // TestStreamMemory sends a message of 16 MiB through the stream mode.
@@ -209,5 +209,13 @@ func TestFlags(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, config{
 		addr: "127.0.0.1:9001", dial: "ws://example.com", max: -1, mode: "serve", texts: []string{"a", "b c", "d"},
+		takeover: true,
 	}, cfg)
+	assert.Nil(t, cfg.compression())
+	cfg, err = parseFlags([]string{"-compress"})
+	require.NoError(t, err)
+	assert.Equal(t, &websocket.Compression{Threshold: -1, SendTakeover: true, ReceiveTakeover: true}, cfg.compression())
+	cfg, err = parseFlags([]string{"-compress", "-takeover=false", "-window-bits", "9"})
+	require.NoError(t, err)
+	assert.Equal(t, &websocket.Compression{Threshold: -1, SendWindowBits: 9, ReceiveWindowBits: 9}, cfg.compression())
 }

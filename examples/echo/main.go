@@ -1,5 +1,5 @@
 // Echo is a WebSocket server that sends every message back, and a client to
-// talk to it. It shows the five ways of reading a connection (modes.go), a
+// talk to it. It shows the ways of reading a connection (modes.go), a
 // server that ends well (server.go) and a client (client.go):
 //
 //	go run ./examples/echo                                  # the server
@@ -16,12 +16,13 @@ import (
 	"flag"
 	"fmt"
 	"log"
-	"maps"
 	"os"
 	"os/signal"
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/seed86893212/websocket"
 )
 
 // config is what the flags say.
@@ -32,6 +33,25 @@ type config struct {
 	texts        []string
 	max          int64
 	subprotocols []string
+	compress     bool
+	takeover     bool
+	windowBits   int
+}
+
+// compression says what the library shall do about it: nothing, or whatever the
+// peer wants, but for the limits in the flags. Every message is compressed that is
+// not empty; a server of your own had better leave Threshold alone.
+func (c config) compression() *websocket.Compression {
+	if !c.compress {
+		return nil
+	}
+	return &websocket.Compression{
+		Threshold:         -1,
+		SendTakeover:      c.takeover,
+		ReceiveTakeover:   c.takeover,
+		SendWindowBits:    c.windowBits,
+		ReceiveWindowBits: c.windowBits,
+	}
 }
 
 func main() {
@@ -59,13 +79,16 @@ func main() {
 
 func parseFlags(args []string) (config, error) {
 	var cfg config
-	names := slices.Sorted(maps.Keys(modes))
+	names := modeNames()
 	flags := flag.NewFlagSet("echo", flag.ContinueOnError)
 	flags.StringVar(&cfg.addr, "addr", "127.0.0.1:9001", "`address` to listen on")
 	flags.StringVar(&cfg.dial, "dial", "", "be a client of this `URL`, and send the arguments or the lines of the input")
 	flags.Int64Var(&cfg.max, "max", 0, "largest message in `bytes` (0: the library's default, negative: no limit)")
+	flags.BoolVar(&cfg.compress, "compress", false, "compress, if the peer wants to")
+	flags.BoolVar(&cfg.takeover, "takeover", true, "with -compress, keep windows from one message to the next")
+	flags.IntVar(&cfg.windowBits, "window-bits", 0, "with -compress, `size` of the windows, 8 to 15 (0: the library's default)")
 	flags.Func("mode", "how to read: "+strings.Join(names, ", ")+" (default messages)", func(s string) error {
-		if modes[s] == nil {
+		if !slices.Contains(names, s) {
 			return fmt.Errorf("must be one of %s", strings.Join(names, ", "))
 		}
 		cfg.mode = s

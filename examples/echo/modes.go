@@ -1,11 +1,14 @@
-// Five ways to read a connection. Each function echoes until the connection
-// ends and returns why; copy the one that suits.
+// The ways to read a connection. Each function echoes until the connection
+// ends and returns why; copy the one that suits. An Engine needs no function that
+// waits: see serve in server.go.
 
 package main
 
 import (
 	"context"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/seed86893212/websocket"
 )
@@ -19,6 +22,19 @@ var modes = map[string]mode{
 	"messages": echoMessages,
 	"stream":   echoStream,
 	"serve":    echoServe,
+}
+
+// engines are the modes in which an Engine calls echoEvents for all connections.
+var engines = map[string]*websocket.EngineOptions{
+	"engine":          {},
+	"engine-blocking": {Blocking: true},
+}
+
+// modeNames returns the names of all modes.
+func modeNames() []string {
+	names := slices.AppendSeq(slices.Collect(maps.Keys(modes)), maps.Keys(engines))
+	slices.Sort(names)
+	return names
 }
 
 // echoRead is the plainest way: each message comes in memory of its own, to
@@ -95,7 +111,10 @@ func echoServe(ctx context.Context, c *websocket.Conn) error {
 
 var echoEvents = &websocket.Events{
 	Message: func(c *websocket.Conn, typ websocket.MessageType, data []byte) {
-		// An error means that the connection has ended. Serve returns it.
-		_ = c.Write(context.Background(), typ, data)
+		// Serve waits while the peer is slow; on an Engine nothing waits. Other
+		// errors mean that the connection has ended.
+		if err := c.Write(context.Background(), typ, data); err == websocket.ErrSendLimit {
+			_ = c.Close(websocket.StatusPolicyViolation, "too slow")
+		}
 	},
 }

@@ -21,7 +21,11 @@ func runServer(ctx context.Context, cfg config) error {
 		return err
 	}
 	log.Printf("listening on ws://%s, mode %s", l.Addr(), cfg.mode)
-	e := newEcho(cfg)
+	e, err := newEcho(cfg)
+	if err != nil {
+		_ = l.Close()
+		return err
+	}
 	srv := &http.Server{Handler: e.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
@@ -43,27 +47,47 @@ func runServer(ctx context.Context, cfg config) error {
 type echo struct {
 	handler http.Handler
 	mode    mode
+	engine  *websocket.Engine // in place of mode
+	events  websocket.Events
 
 	mu      sync.Mutex
 	conns   map[*websocket.Conn]struct{} // nil once the server ends
 	running sync.WaitGroup
 }
 
-func newEcho(cfg config) *echo {
-	e := &echo{mode: modes[cfg.mode], conns: make(map[*websocket.Conn]struct{})}
+func newEcho(cfg config) (*echo, error) {
+	e := &echo{mode: modes[cfg.mode], events: *echoEvents, conns: make(map[*websocket.Conn]struct{})}
+	e.events.Close = ended
+	sendLimit := int64(0)
+	if opts := engines[cfg.mode]; opts != nil {
+		sendLimit = 64 << 20 // what a client may have coming, since nobody waits for it
+		var err error
+		if e.engine, err = websocket.NewEngine(opts); err != nil {
+			return nil, err
+		}
+	}
 	e.handler = websocket.Handler(e.serve, &websocket.UpgradeOptions{
 		HandshakeTimeout: 10 * time.Second,
 		MaxMessageSize:   cfg.max,
+		SendLimit:        sendLimit,
 		Subprotocols:     cfg.subprotocols,
+		Compression:      cfg.compression(),
 		// Any web page may talk to an echo, which has nothing to guard. A
 		// server that knows its users by their cookies must not say this.
 		OriginPatterns: []string{"*"},
 	})
-	return e
+	return e, nil
 }
 
-// serve is called for each connection, on a goroutine of its own.
+// serve is called for each connection, on a goroutine of its own, which an Engine
+// does not need.
 func (e *echo) serve(c *websocket.Conn, _ *http.Request) {
+	if e.engine != nil {
+		if err := e.engine.Attach(c, &e.events); err != nil {
+			_ = c.Close(websocket.StatusGoingAway, "the server is ending")
+		}
+		return
+	}
 	if !e.add(c) {
 		_ = c.Close(websocket.StatusGoingAway, "the server is ending")
 		return
@@ -71,7 +95,12 @@ func (e *echo) serve(c *websocket.Conn, _ *http.Request) {
 	defer e.remove(c)
 	// The connections are closed by close, so the reads need no context that
 	// ends: context.Background costs nothing to wait with.
-	if err := e.mode(context.Background(), c); !ordinary(err) {
+	ended(c, e.mode(context.Background(), c))
+}
+
+// ended is called when a connection has ended.
+func ended(c *websocket.Conn, err error) {
+	if !ordinary(err) {
 		log.Printf("%v: %v", c.RemoteAddr(), err)
 	}
 }
@@ -106,6 +135,9 @@ func (e *echo) remove(c *websocket.Conn) {
 
 // close closes all connections, each with a closing handshake, and waits.
 func (e *echo) close() {
+	if e.engine != nil {
+		_ = e.engine.Shutdown(context.Background()) // CloseTimeout bounds it
+	}
 	e.mu.Lock()
 	conns := e.conns
 	e.conns = nil

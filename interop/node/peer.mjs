@@ -8,8 +8,16 @@ import { WebSocket, WebSocketServer } from "ws";
 
 // Client
 
-async function dial({ url, protocols = [], ca }) {
-  const ws = new WebSocket(url, protocols, { ca: ca && readFileSync(ca) });
+// deflate has the parameters of permessage-deflate; none: what ws does by itself.
+const deflateOptions = ({ serverNoTakeover, clientNoTakeover, serverBits, clientBits }) => ({
+  serverNoContextTakeover: serverNoTakeover, clientNoContextTakeover: clientNoTakeover,
+  serverMaxWindowBits: serverBits, clientMaxWindowBits: clientBits, threshold: 0,
+});
+
+async function dial({ url, protocols = [], ca, deflate }) {
+  const options = { ca: ca && readFileSync(ca) };
+  if (deflate) options.perMessageDeflate = deflateOptions(deflate);
+  const ws = new WebSocket(url, protocols, options);
   const queue = [];
   let wake = () => {};
   ws.on("message", (data, isBinary) => { queue.push({ data, isBinary }); wake(); });
@@ -53,7 +61,7 @@ const commands = {
         await expect(ws, data, isBinary);
       }
     }
-    return { protocol: ws.protocol, ...(await finish(ws)) };
+    return { protocol: ws.protocol, extensions: ws.extensions, ...(await finish(ws)) };
   },
 
   // Sends all messages and then looks at the echoes.
@@ -116,11 +124,12 @@ const commands = {
   },
 
   // Opens a server.
-  async listen({ cert, key }) {
+  async listen({ cert, key, deflate }) {
     const server = cert
       ? https.createServer({ cert: readFileSync(cert), key: readFileSync(key) })
       : http.createServer();
-    const wss = new WebSocketServer({ server, handleProtocols: (offered) => offered.has("chat.v2") && "chat.v2" });
+    const perMessageDeflate = deflate ? deflateOptions(deflate) : false;
+    const wss = new WebSocketServer({ server, perMessageDeflate, handleProtocols: (offered) => offered.has("chat.v2") && "chat.v2" });
     wss.on("connection", serve);
     await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
     return { port: server.address().port };

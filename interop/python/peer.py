@@ -13,14 +13,30 @@ from collections import defaultdict
 from urllib.parse import parse_qs, urlsplit
 
 import websockets
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory, ServerPerMessageDeflateFactory
 from websockets.frames import Close
 
 # Client
 
 
-def dial(url, protocols=None, ca=None):
+# deflate has the parameters of permessage-deflate; none: what websockets does by itself.
+def parameters(serverNoTakeover=False, clientNoTakeover=False, serverBits=None, clientBits=None):
+    return {
+        "server_no_context_takeover": serverNoTakeover,
+        "client_no_context_takeover": clientNoTakeover,
+        "server_max_window_bits": serverBits,
+        "client_max_window_bits": clientBits,
+    }
+
+
+def dial(url, protocols=None, ca=None, deflate=None):
     context = ssl.create_default_context(cafile=ca) if ca else None
-    return websockets.connect(url, subprotocols=protocols, ssl=context)
+    options = {}
+    if deflate is not None:
+        p = parameters(**deflate)
+        p["client_max_window_bits"] = p["client_max_window_bits"] or True
+        options["extensions"] = [ClientPerMessageDeflateFactory(**p)]
+    return websockets.connect(url, subprotocols=protocols, ssl=context, **options)
 
 
 def make(size, is_binary):
@@ -52,7 +68,8 @@ async def echo(sizes, **to):
                 data = make(size, is_binary)
                 await ws.send(data)
                 await expect(ws, data)
-        return {"protocol": ws.subprotocol or "", **await finish(ws)}
+        extensions = ws.response_headers.get("Sec-WebSocket-Extensions", "")
+        return {"protocol": ws.subprotocol or "", "extensions": extensions, **await finish(ws)}
 
 
 async def batch(sizes, **to):
@@ -168,12 +185,15 @@ async def serve(ws):
     endings[q["id"]].set_result(await ended(ws))
 
 
-async def listen(cert=None, key=None):
+async def listen(cert=None, key=None, deflate=None):
     context = None
     if cert:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(cert, key)
-    server = await websockets.serve(serve, "127.0.0.1", 0, subprotocols=["chat.v2"], ssl=context)
+    options = {}
+    if deflate is not None:
+        options["extensions"] = [ServerPerMessageDeflateFactory(**parameters(**deflate))]
+    server = await websockets.serve(serve, "127.0.0.1", 0, subprotocols=["chat.v2"], ssl=context, **options)
     return {"port": server.sockets[0].getsockname()[1]}
 
 

@@ -1,0 +1,349 @@
+// Connections accepted without net/http: the opening handshake over a net.Conn.
+
+package websocket
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed86893212/websocket/internal/bufpool"
+)
+
+const (
+	requestBuffer = 2 << 10
+	lingerBytes   = 256 << 10
+	maxBackoff    = time.Second
+	maxIdle       = 16
+)
+
+// errPassed is the error of a handshake that was none: the connection has been
+// given to the Fallback.
+var errPassed = errors.New("websocket: the request is not for a WebSocket")
+
+// A doorman accepts connections for a gate. Its methods block; they are safe
+// for concurrent use.
+type doorman struct {
+	gate     *gate
+	ev       *Events
+	fallback *fallback // nil: none
+
+	mu     sync.Mutex
+	closed bool
+	under  map[*visit]net.Conn // handshakes under way
+
+	idle atomic.Int32 // goroutines that wait for a connection
+}
+
+// newDoorman returns a doorman for connections that come to addr and are driven
+// by ev. It has to be closed.
+func newDoorman(opts *ListenOptions, ev *Events, addr net.Addr) (*doorman, error) {
+	g, err := newGate(opts)
+	if err != nil {
+		return nil, err
+	}
+	m := &doorman{gate: g, ev: ev, under: map[*visit]net.Conn{}}
+	if g.passes {
+		m.fallback = newFallback(opts.Fallback, g, addr)
+	}
+	return m, nil
+}
+
+// close ends the handshakes under way and the Fallback's connections. Those of
+// WebSockets are not the doorman's any more.
+func (m *doorman) close() {
+	m.mu.Lock()
+	m.closed = true
+	for _, nc := range m.under {
+		closeHard(nc)
+	}
+	m.mu.Unlock()
+	if m.fallback != nil {
+		m.fallback.close()
+	}
+}
+
+// begin puts nc under the doorman's close, and a deadline on it.
+func (m *doorman) begin(v *visit, nc net.Conn) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return net.ErrClosed
+	}
+	m.under[v] = nc
+	if m.gate.bound > 0 {
+		_ = nc.SetDeadline(time.Now().Add(m.gate.bound)) // not every transport has deadlines
+	}
+	return nil
+}
+
+// end lets nc go, without a deadline.
+func (m *doorman) end(v *visit, nc net.Conn) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.under, v)
+	if m.closed {
+		return net.ErrClosed
+	}
+	_ = nc.SetDeadline(time.Time{})
+	return nil
+}
+
+// admit performs the opening handshake with whoever is at the other end of nc,
+// and bounds it in time. What came of it is in v. An error means that nc is
+// closed or somebody else's: it is errPassed or a *HandshakeError.
+func (m *doorman) admit(v *visit, nc net.Conn) error {
+	err := m.begin(v, nc)
+	if err == nil {
+		err = m.shake(v, nc)
+		if late := m.end(v, nc); err == nil {
+			err = late
+		}
+	}
+	switch {
+	case err != nil:
+		_ = nc.Close() // nobody waits for an answer
+		return handshakeError(0, "", err)
+	case v.refused != nil:
+		linger(nc)
+		return v.refused
+	case v.passed:
+		m.fallback.take(nc, v.est.buffered)
+		return errPassed
+	}
+	return nil
+}
+
+// shake reads the request and writes the answer.
+func (m *doorman) shake(v *visit, nc net.Conn) error {
+	p := bufpool.Get(requestBuffer)
+	defer func() { bufpool.Put(p) }() // it may have moved
+	for whole := false; !whole; {
+		var err error
+		if p, err = receive(nc, p); err != nil {
+			return fmt.Errorf("reading the request: %w", err)
+		}
+		var n int
+		if n, whole = m.gate.read(v, p, m.ev, nc); !whole || v.refused != nil {
+			continue
+		}
+		if v.passed {
+			n = 0 // the Fallback reads it again
+		}
+		if n < len(p) {
+			v.est.buffered = slices.Clone(p[n:])
+		}
+	}
+	if v.passed {
+		return nil
+	}
+	if _, err := nc.Write(v.reply); err != nil {
+		return fmt.Errorf("writing the answer: %w", err)
+	}
+	return nil
+}
+
+// receive appends what comes over nc to p, which it may move.
+func receive(nc net.Conn, p []byte) ([]byte, error) {
+	p = bufpool.Grow(p, requestBuffer/2)
+	for range 100 { // a transport may read nothing now and then
+		n, err := nc.Read(p[len(p):cap(p)])
+		if n > 0 {
+			return p[:len(p)+n], nil // the error will come again
+		}
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return p, err
+		}
+	}
+	return p, io.ErrNoProgress
+}
+
+// linger closes nc so that the client can read the answer: a plain close resets
+// a connection with unread bytes, and the answer with it.
+func linger(nc net.Conn) {
+	defer nc.Close()
+	half, ok := nc.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	_ = nc.SetReadDeadline(time.Now().Add(lingerTime))
+	rest := bufpool.Get(requestBuffer)
+	defer bufpool.Put(rest)
+	for total := 0; total < lingerBytes; {
+		n, err := nc.Read(rest[:cap(rest)])
+		if err != nil || n == 0 {
+			return
+		}
+		total += n
+	}
+}
+
+// serve accepts connections from l and hands those that have become WebSockets
+// to take, on several goroutines at once, until l fails. Then it closes m, and
+// returns why, after all of them; net.ErrClosed if l has been closed. d is take's
+// until it returns.
+func (m *doorman) serve(l net.Listener, take func(nc net.Conn, d *decision)) error {
+	var under sync.WaitGroup
+	defer under.Wait()
+	defer m.close() // or clients who send nothing would be waited for
+	next := make(chan net.Conn)
+	defer close(next)
+	backoff := time.Duration(0)
+	for {
+		nc, err := l.Accept()
+		if temporary, ok := err.(interface{ Temporary() bool }); ok && temporary.Temporary() {
+			// Out of descriptors, for example: others have to go first.
+			backoff = min(max(2*backoff, 5*time.Millisecond), maxBackoff)
+			time.Sleep(backoff)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		backoff = 0
+		select {
+		case next <- nc: // somebody is idle
+		default:
+			under.Go(func() { m.attend(nc, next, take) })
+		}
+	}
+}
+
+// attend admits nc and the connections that come from next after it, as long as
+// there are few who do: a goroutine whose stack has grown is worth keeping.
+func (m *doorman) attend(nc net.Conn, next <-chan net.Conn, take func(nc net.Conn, d *decision)) {
+	for more := true; more; {
+		m.attendOne(nc, take)
+		if m.idle.Add(1) <= maxIdle {
+			nc, more = <-next
+		} else {
+			more = false
+		}
+		m.idle.Add(-1)
+	}
+}
+
+// attendOne admits nc and lets take have it.
+func (m *doorman) attendOne(nc net.Conn, take func(nc net.Conn, d *decision)) {
+	v := m.gate.visit()
+	defer v.free()
+	if m.admit(v, nc) == nil {
+		take(nc, &v.decision)
+	}
+}
+
+// A fallback is an http.Server for connections whose first bytes have been
+// read.
+type fallback struct {
+	server *http.Server
+	addr   net.Addr
+	conns  chan net.Conn
+	done   chan struct{}
+	served chan struct{}
+	once   sync.Once
+}
+
+func newFallback(h http.Handler, g *gate, addr net.Addr) *fallback {
+	f := &fallback{addr: addr, conns: make(chan net.Conn), done: make(chan struct{}), served: make(chan struct{})}
+	f.server = &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r.TLS, _ = r.Context().Value(tlsStateKey{}).(*tls.ConnectionState)
+			h.ServeHTTP(w, r)
+		}),
+		ReadHeaderTimeout: g.bound,
+		MaxHeaderBytes:    g.limit,
+		ConnContext:       withTLSState,
+	}
+	// The next request may ask for a WebSocket: proxies use connections again.
+	f.server.SetKeepAlivesEnabled(false)
+	go func() {
+		defer close(f.served)
+		_ = f.server.Serve(f) // ends with close
+	}()
+	return f
+}
+
+// tlsStateKey is the context key of a *tls.ConnectionState: net/http looks for
+// it in a *tls.Conn alone.
+type tlsStateKey struct{}
+
+func withTLSState(ctx context.Context, nc net.Conn) context.Context {
+	secure, ok := nc.(*replayedConn).Conn.(interface{ ConnectionState() tls.ConnectionState })
+	if !ok {
+		return ctx
+	}
+	state := secure.ConnectionState()
+	return context.WithValue(ctx, tlsStateKey{}, &state)
+}
+
+// take gives the fallback a connection that sent p.
+func (f *fallback) take(nc net.Conn, p []byte) {
+	select {
+	case f.conns <- &replayedConn{Conn: nc, first: slices.Clone(p)}:
+	case <-f.done:
+		_ = nc.Close()
+	}
+}
+
+// close ends the server and its connections.
+func (f *fallback) close() {
+	_ = f.server.Close()
+	_ = f.Close() // the server may not have got as far as to know it
+	<-f.served
+}
+
+// Accept returns the next connection; fallback is the server's net.Listener.
+func (f *fallback) Accept() (net.Conn, error) {
+	select {
+	case nc := <-f.conns:
+		return nc, nil
+	case <-f.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close ends Accept.
+func (f *fallback) Close() error {
+	f.once.Do(func() { close(f.done) })
+	return nil
+}
+
+// Addr returns where the connections have come to.
+func (f *fallback) Addr() net.Addr { return f.addr }
+
+// A replayedConn is a net.Conn whose first bytes have been read before.
+type replayedConn struct {
+	net.Conn
+	first []byte
+}
+
+// Read returns the first bytes again, then what follows.
+func (c *replayedConn) Read(p []byte) (int, error) {
+	if len(c.first) == 0 {
+		return c.Conn.Read(p)
+	}
+	n := copy(p, c.first)
+	if c.first = c.first[n:]; len(c.first) == 0 {
+		c.first = nil // lets the memory go
+	}
+	return n, nil
+}
+
+// CloseWrite passes on what net/http does so that its last answer arrives.
+func (c *replayedConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}

@@ -1,0 +1,429 @@
+// A connection of an event loop.
+
+package websocket
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+	"unique"
+
+	"github.com/seed86893212/websocket/internal/poll"
+)
+
+// A driven is one connection of an event loop: the transport that it stands on,
+// and what is done when something happens. It waits for nothing. turn and what
+// it calls belong to one goroutine at a time; the rest to anybody.
+type driven struct {
+	c      *Conn
+	ev     *Events
+	loop   drivenLoop
+	busy   *busyness                     // nil if callbacks run on the loop
+	local  unique.Handle[netip.AddrPort] // that of its listener, mostly
+	remote netip.AddrPort
+
+	leaving *parting // since the peer's close frame or a failure
+	halved  bool     // the peer has been told that nothing more will come
+	deaf    bool     // nothing more will come from it
+	opened  bool     // Open has been called
+	resting bool     // it has more to hand out, when others have had their turn
+	over    bool     // it has ended, and Close has been called
+	listed  bool     // the loop's: its turn comes
+
+	mu    sync.Mutex
+	id    uint64 // its slot, and how often that has been used; 0 before it has one
+	fd    int32  // -1 once closed
+	wants uint32 // what it is watched for
+}
+
+// A drivenLoop is what a driven needs to know of its loop.
+type drivenLoop interface {
+	wake(d *driven) // has its turn called before long
+	watcher() *poll.Poller
+}
+
+// A busyness says what is to be done for a connection whose callbacks run on
+// goroutines of their own, one after the other.
+type busyness struct {
+	mu            sync.Mutex
+	working       bool // a goroutine does
+	again         bool // there is more to do
+	in, out, word bool
+}
+
+// note notes what is to be done, and reports whether a goroutine is to be
+// started for it.
+func (b *busyness) note(in, out, word bool) (start bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.in, b.out, b.word, b.again = b.in || in, b.out || out, b.word || word, true
+	start = !b.working
+	b.working = true
+	return start
+}
+
+// next returns what is to be done now. With more false, the goroutine ends.
+func (b *busyness) next() (in, out, word, more bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	in, out, word, more = b.in, b.out, b.word, b.again
+	b.in, b.out, b.word, b.again = false, false, false, false
+	b.working = more
+	return in, out, word, more
+}
+
+// generation makes slots that are used again differ.
+var generation struct {
+	sync.Mutex
+	last uint32
+}
+
+// adopt moves a connection whose reading side is the caller's away from net's
+// poller. It returns nil if that cannot be done.
+func adopt(c *Conn, ev *Events, loop drivenLoop, blocking bool) *driven {
+	raw, ok := c.l.rd.t.(*rawTransport)
+	if !ok {
+		return nil
+	}
+	fd, err := poll.Duplicate(raw.rc)
+	if err != nil {
+		return nil
+	}
+	d := &driven{c: c, ev: ev, loop: loop, fd: int32(fd)}
+	d.remote = addrPort(raw.nc.RemoteAddr())
+	d.local = unique.Make(addrPort(raw.nc.LocalAddr()))
+	if blocking {
+		d.busy = new(busyness)
+		d.wants = poll.Once
+	}
+	c.l.rd.role.stand()
+	if !c.l.adopt(d) {
+		poll.Close(fd)
+		if c.l.rd.role.leave() { // it has ended meanwhile
+			c.l.closeTransport(false)
+		}
+		return nil
+	}
+	_ = raw.nc.Close() // the duplicate keeps the connection
+	return d
+}
+
+func addrPort(a net.Addr) netip.AddrPort {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		return tcp.AddrPort()
+	}
+	return netip.AddrPort{}
+}
+
+// sweepEvery returns how often tick is to be called, 0 for never.
+func (d *driven) sweepEvery() time.Duration {
+	set := d.c.l.set
+	if set.heartbeat <= 0 {
+		return 0
+	}
+	every := set.heartbeat
+	if set.heartbeatTimeout > 0 {
+		every = min(every, set.heartbeatTimeout)
+	}
+	return every / 4
+}
+
+// begin has the loop's poller watch the connection.
+func (d *driven) begin(slot uint32) error {
+	generation.Lock()
+	generation.last++
+	gen := generation.last
+	generation.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.id = uint64(gen)<<32 | uint64(slot)
+	d.wants |= poll.In
+	if d.fd < 0 {
+		return net.ErrClosed
+	}
+	return d.loop.watcher().Add(int(d.fd), d.id, d.wants)
+}
+
+// turn does what there is to do. in says that there may be something to receive,
+// out that there may be room to send, word that word was left. It reports whether
+// all is over.
+func (d *driven) turn(in, out, word bool) (over bool) {
+	l := &d.c.l
+	if d.over {
+		return true
+	}
+	if !d.opened {
+		d.opened = true
+		l.serial++
+		d.call(&event{kind: eventStart})
+	}
+	if out {
+		d.want(0, poll.Out)
+		l.wr.resume()
+	}
+	if word && l.rd.bell.answer()&wakeDrain != 0 {
+		l.alarm.leave()
+		d.call(&event{kind: eventDrain})
+	}
+	switch {
+	case l.isClosed():
+	case d.leaving != nil:
+		d.leave(in)
+	case d.resting && !word:
+	default:
+		d.resting = false
+		d.receive(in)
+	}
+	if l.isClosed() {
+		d.end()
+	}
+	return d.over
+}
+
+// A connection that has received many messages hands out no more of them at a
+// time than it can in turnTime, and looks at the clock every now and then.
+const (
+	turnTime   = 250 * time.Microsecond
+	clockEvery = 16
+)
+
+// receive receives once, if there may be something, and hands out what there is.
+func (d *driven) receive(in bool) {
+	l := &d.c.l
+	var ev event
+	var until time.Time
+	for n := 1; !l.isClosed(); n++ {
+		if n%clockEvery == 0 && d.busy == nil {
+			if now := time.Now(); until.IsZero() {
+				until = now.Add(turnTime)
+			} else if now.After(until) {
+				l.rest()
+				d.resting = true
+				d.loop.wake(d)
+				return
+			}
+		}
+		if l.advance(l.streaming, &ev); ev.kind == eventMore && in {
+			in = false
+			if l.receive(&ev); ev.kind == eventMore {
+				continue
+			}
+		}
+		switch ev.kind {
+		case eventMore, eventWait:
+			l.rd.spare()
+			l.park()
+			return
+		case eventLost:
+			l.end(l.unexpected(ev.lost), false)
+		case eventClose, eventFail:
+			p := l.rd.in.part(&ev)
+			l.leave(&p)
+			d.leaving = &p
+			d.leave(false)
+			return
+		case eventStart, eventChunk: // the rest of a message that a MessageReader began
+		default:
+			d.call(&ev)
+			l.rd.reuse(&ev)
+		}
+	}
+}
+
+// leave goes on ending the connection as leaving says.
+func (d *driven) leave(in bool) {
+	l, p := &d.c.l, d.leaving
+	l.rd.buf.free()
+	if in {
+		d.deaf = d.drop() || d.deaf
+	}
+	switch {
+	case l.wr.size() > 0:
+		if d.deaf { // but it may still receive
+			d.want(0, poll.In)
+		}
+		d.needRoom() // to be asked again
+	case d.deaf:
+		l.end(p.cause, true)
+	case p.half && !d.halved:
+		d.halved = true
+		d.closeWrite()
+		l.alarm.endWithin(lingerTime, l)
+	case !p.half && !p.linger:
+		l.end(p.cause, true)
+	}
+}
+
+// drop receives what comes and drops it. It reports whether nothing more will. If
+// the connection is broken, sending fails too.
+func (d *driven) drop() (ended bool) {
+	buf := &d.c.l.rd.buf
+	_, err := d.recv(buf, nil)
+	buf.free()
+	return err != nil && err != errAgain
+}
+
+// end gives the connection up and calls Close, once.
+func (d *driven) end() {
+	if d.over {
+		return
+	}
+	d.over = true
+	l := &d.c.l
+	if l.rd.role.leave() {
+		l.closeTransport(false)
+	}
+	l.wr.resume()
+	l.give()
+	d.call(&event{kind: eventClose})
+}
+
+// call calls the callback for an event.
+func (d *driven) call(ev *event) {
+	s := served{ev: d.ev, c: d.c}
+	s.call(ev)
+}
+
+// The transport. Nobody reads, stands or waits in it.
+
+func (d *driven) read(*input, []byte) (int, error) { return 0, errors.ErrUnsupported }
+func (d *driven) stands() bool                     { return true }
+func (d *driven) stand(stepper) error              { return errors.ErrUnsupported }
+func (d *driven) probes() bool                     { return false }
+func (d *driven) flush(stepper) error              { return nil }
+func (d *driven) sendWaits() bool                  { return false }
+func (d *driven) wakeReadAt(time.Time)             {}
+func (d *driven) wakeWrite(bool)                   {}
+
+func (d *driven) try(s *sending) (int, error) { return d.send(s.p, s.q) }
+
+func (d *driven) wakeRead(on bool) {
+	if on {
+		d.loop.wake(d)
+	}
+}
+
+// recv is for who has the turn, which alone closes the descriptor.
+func (d *driven) recv(in *input, p []byte) (int, error) {
+	own := len(p) == 0
+	if own {
+		p = in.fill(rawRead)
+	}
+	n, err := poll.Recv(uintptr(d.fd), p)
+	if n > 0 {
+		if own {
+			in.w = n
+		}
+		return n, nil
+	}
+	if own {
+		in.free()
+	}
+	if err == nil {
+		return 0, io.EOF
+	}
+	return 0, d.name("read", err)
+}
+
+// send holds the lock, so that the descriptor is not closed meanwhile, and
+// another opened under its number.
+func (d *driven) send(p, q []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.fd < 0 {
+		return 0, net.ErrClosed
+	}
+	n, err := sendTo(uintptr(d.fd), p, q)
+	return n, d.name("write", err)
+}
+
+// name gives an error of a system call its usual form.
+func (d *driven) name(op string, err error) error {
+	switch err {
+	case nil:
+		return nil
+	case syscall.EAGAIN:
+		return errAgain
+	}
+	return &net.OpError{Op: op, Net: "tcp", Source: d.localAddr(), Addr: d.remoteAddr(), Err: os.NewSyscallError(op, err)}
+}
+
+// rearm has events come again, if they come once.
+func (d *driven) rearm() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.fd >= 0 && d.id != 0 {
+		_ = d.loop.watcher().Change(int(d.fd), d.id, d.wants)
+	}
+}
+
+func (d *driven) needRoom() bool {
+	d.want(poll.Out, 0)
+	return true
+}
+
+// want changes what the connection is watched for.
+func (d *driven) want(more, less uint32) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	wants := d.wants&^less | more
+	if wants == d.wants {
+		return
+	}
+	d.wants = wants
+	if d.fd >= 0 && d.id != 0 {
+		_ = d.loop.watcher().Change(int(d.fd), d.id, wants)
+	}
+}
+
+func (d *driven) closeWrite() { d.shutdown(syscall.SHUT_WR) }
+func (d *driven) hangUp()     { d.shutdown(syscall.SHUT_RDWR) }
+
+func (d *driven) shutdown(how int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.fd >= 0 {
+		poll.Shutdown(int(d.fd), how)
+	}
+}
+
+func (d *driven) close() error { return d.abort() }
+
+func (d *driven) abort() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.fd >= 0 {
+		if d.id != 0 {
+			d.loop.watcher().Remove(int(d.fd))
+		}
+		poll.Close(int(d.fd))
+		d.fd = -1
+	}
+	return nil
+}
+
+func (d *driven) localAddr() net.Addr  { return net.TCPAddrFromAddrPort(d.local.Value()) }
+func (d *driven) remoteAddr() net.Addr { return net.TCPAddrFromAddrPort(d.remote) }
+
+func (d *driven) rawConn() (syscall.RawConn, error) { return drivenRaw{d}, nil }
+
+// drivenRaw is the descriptor of a driven for socket options and facts.
+type drivenRaw struct{ d *driven }
+
+func (r drivenRaw) Control(f func(fd uintptr)) error {
+	r.d.mu.Lock()
+	defer r.d.mu.Unlock()
+	if r.d.fd < 0 {
+		return net.ErrClosed
+	}
+	f(uintptr(r.d.fd))
+	return nil
+}
+
+func (drivenRaw) Read(func(fd uintptr) bool) error  { return errors.ErrUnsupported }
+func (drivenRaw) Write(func(fd uintptr) bool) error { return errors.ErrUnsupported }

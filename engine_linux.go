@@ -1,0 +1,357 @@
+// The event loop of an Engine: one goroutine, and epoll.
+
+package websocket
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed86893212/websocket/internal/poll"
+)
+
+const (
+	loopEvents = 256                    // taken from the poller at a time
+	loopYield  = 100 * time.Microsecond // how long other goroutines may be kept waiting
+	loopLate   = 20 * time.Millisecond  // a round that takes longer is late
+	sweepParts = 16                     // a sweep looks at a part of the connections at a time
+	sweepMin   = time.Millisecond       // between two parts
+	keptList   = 1024                   // a list that has been longer is given up
+)
+
+// An engineLoop drives the connections of one goroutine. Only that goroutine
+// knows which there are: others leave word in woken.
+type engineLoop struct {
+	poller   *poll.Poller
+	blocking bool
+	gone     func() // a connection's Close has returned
+
+	slots   []*driven // by number; nil for free ones
+	free    []uint32  // numbers of free slots
+	events  []poll.Event
+	at      int           // of those, the next to be dealt with
+	current *driven       // whose callback runs
+	every   time.Duration // how often each connection is swept, 0 for never
+	sweepAt time.Time     // when the next part is due
+	swept   int           // slots up to here have been
+	yielded time.Time     // when other goroutines were last let run
+	taken   time.Time     // when events were
+	behind  bool          // there may be more that have been there for long
+	ended   bool
+
+	looks  []*driven // word that is being dealt with: connections to be looked at
+	looked int       // how many have been
+	tasks  []func()  // and then functions to be called
+
+	mu    sync.Mutex
+	rung  bool        // the poller has been woken for word is left
+	word  atomic.Bool // there is some, to be asked without the lock
+	woken []*driven   // to be looked at
+	calls []func()    // to be called
+}
+
+func newEngineLoop(blocking bool, gone func()) (*engineLoop, error) {
+	p, err := poll.NewPoller(loopEvents)
+	if err != nil {
+		return nil, err
+	}
+	l := &engineLoop{poller: p, blocking: blocking, gone: gone, events: make([]poll.Event, 0, loopEvents)}
+	go l.run()
+	return l, nil
+}
+
+// attach takes a connection over whose reading side is the caller's. It returns
+// false if its transport is none for a loop.
+func (l *engineLoop) attach(c *Conn, ev *Events) bool {
+	d := adopt(c, ev, l, l.blocking)
+	if d == nil {
+		return false
+	}
+	l.wake(d)
+	return true
+}
+
+func (l *engineLoop) watcher() *poll.Poller { return l.poller }
+
+// wake has a connection looked at.
+func (l *engineLoop) wake(d *driven) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !d.listed {
+		d.listed = true
+		l.woken = append(l.woken, d)
+		l.ring()
+	}
+}
+
+// call has f called by the loop.
+func (l *engineLoop) call(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.calls = append(l.calls, f)
+	l.ring()
+}
+
+// ring wakes the loop. The caller holds mu.
+func (l *engineLoop) ring() {
+	l.word.Store(true)
+	if !l.rung {
+		l.rung = true
+		l.poller.WakeAt(longAgo)
+	}
+}
+
+// each calls f for each connection, those that were attached before as well: word
+// of them comes before the call.
+func (l *engineLoop) each(f func(c *Conn)) {
+	l.call(func() {
+		for _, d := range l.slots {
+			if d != nil {
+				f(d.c)
+			}
+		}
+	})
+}
+
+// stop ends the loop, which has no connections any more.
+func (l *engineLoop) stop() { l.call(func() { l.ended = true }) }
+
+// run is the loop. A callback that ends its goroutine (runtime.Goexit) does not
+// end the loop: another goroutine goes on with it.
+func (l *engineLoop) run() {
+	defer func() {
+		if l.ended {
+			_ = l.poller.Close()
+			return
+		}
+		if d := l.current; d != nil {
+			l.current = nil
+			d.c.l.beginClose(StatusInternalError, "")
+			l.wake(d)
+		}
+		go l.run()
+	}()
+	for !l.ended {
+		l.heed()
+		l.setWake(time.Now())
+		if _, err := l.poller.Stand(l.rounds); err != nil {
+			time.Sleep(time.Millisecond) // which nothing should make it come to
+		}
+	}
+}
+
+// setWake sets when the poller returns without an event: for the next sweep, or
+// when word is left. Word that has been left by now, and a sweep that is due, are
+// seen to in rounds.
+func (l *engineLoop) setWake(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rung = false
+	if l.sweepAt.After(now) {
+		l.poller.WakeAt(l.sweepAt)
+	} else {
+		l.poller.WakeAt(time.Time{})
+	}
+}
+
+// rounds deals with what there is until there is nothing any more.
+func (l *engineLoop) rounds() (done bool) {
+	for {
+		l.heed()
+		if l.ended {
+			return true
+		}
+		for ; l.at < len(l.events); l.at++ {
+			e := &l.events[l.at]
+			id := e.ID()
+			if slot := uint32(id); int(slot) < len(l.slots) {
+				if d := l.slots[slot]; d != nil && d.id == id {
+					l.turn(d, e.In(), e.Out(), false)
+				}
+			}
+		}
+		now := time.Now()
+		l.between(now)
+		l.events, l.at = l.poller.Take(l.events[:0]), 0
+		if len(l.events) == 0 && !l.word.Load() {
+			l.sweep(now)
+			return false
+		}
+	}
+}
+
+// between does what is to be done between two rounds. After a round that took long
+// there may be much that was sent meanwhile: no peer counts as silent before that
+// has been received.
+func (l *engineLoop) between(now time.Time) {
+	if now.Sub(l.yielded) > loopYield {
+		l.yielded = now
+		runtime.Gosched()
+	}
+	switch {
+	case now.Sub(l.taken) > loopLate:
+		l.behind = true
+	case len(l.events) < loopEvents:
+		l.behind = false
+	}
+	l.taken = now
+	if !l.behind {
+		l.sweep(now)
+	}
+}
+
+// heed deals with the word that has been left by now, and with none that is left
+// meanwhile: a connection that leaves word each time that it is looked at must
+// not keep the others waiting.
+func (l *engineLoop) heed() {
+	if l.word.Load() {
+		l.mu.Lock()
+		l.looks, l.woken = append(l.looks, l.woken...), emptied(l.woken)
+		l.tasks, l.calls = append(l.tasks, l.calls...), emptied(l.calls)
+		l.word.Store(false)
+		l.mu.Unlock()
+	}
+	for l.looked < len(l.looks) {
+		d := l.looks[l.looked]
+		l.looked++ // a callback may end this goroutine
+		l.heard(d)
+		if d.id == 0 {
+			l.add(d)
+		} else {
+			l.turn(d, false, false, true)
+		}
+	}
+	l.looks, l.looked = emptied(l.looks), 0
+	for _, call := range l.tasks {
+		call()
+	}
+	l.tasks = emptied(l.tasks)
+}
+
+// heard lets word be left for a connection again.
+func (l *engineLoop) heard(d *driven) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	d.listed = false
+}
+
+// emptied returns a list without its entries, which it does not hold on to.
+func emptied[T any](list []T) []T {
+	if cap(list) > keptList {
+		return nil
+	}
+	clear(list)
+	return list[:0]
+}
+
+// add gives a new connection its slot.
+func (l *engineLoop) add(d *driven) {
+	if d.over {
+		return
+	}
+	var slot uint32
+	if n := len(l.free); n > 0 {
+		slot = l.free[n-1]
+		l.free = l.free[:n-1]
+	} else {
+		slot = uint32(len(l.slots))
+		l.slots = append(l.slots, nil)
+	}
+	l.slots[slot] = d
+	if every := d.sweepEvery(); every > 0 && (l.every == 0 || every < l.every) {
+		l.every = every
+		l.sweepAt = time.Now().Add(l.part())
+		l.setSweep()
+	}
+	if err := d.begin(slot); err != nil {
+		d.c.l.end(err, false)
+	}
+	l.turn(d, false, false, true)
+}
+
+// turn lets a connection do what there is to do.
+func (l *engineLoop) turn(d *driven, in, out, word bool) {
+	if l.blocking {
+		if d.busy.note(in, out, word) {
+			go l.work(d)
+		}
+		return
+	}
+	l.current = d
+	over := d.turn(in, out, word)
+	l.current = nil
+	if over {
+		l.remove(d)
+	}
+}
+
+// work is turn on a goroutine of its own.
+func (l *engineLoop) work(d *driven) {
+	returned, over := false, false
+	defer func() {
+		if !returned { // runtime.Goexit in a callback
+			d.c.l.beginClose(StatusInternalError, "")
+			d.busy.note(false, false, true)
+			go l.work(d)
+		}
+	}()
+	for {
+		in, out, word, more := d.busy.next()
+		if !more {
+			break
+		}
+		if over = over || d.turn(in, out, word); !over {
+			d.rearm()
+		}
+	}
+	returned = true
+	if over {
+		l.call(func() { l.remove(d) })
+	}
+}
+
+// remove forgets a connection that has ended.
+func (l *engineLoop) remove(d *driven) {
+	slot := uint32(d.id)
+	if l.slots[slot] != d {
+		return
+	}
+	l.slots[slot] = nil
+	l.free = append(l.free, slot)
+	l.gone()
+}
+
+// part returns the time between two parts of a sweep.
+func (l *engineLoop) part() time.Duration { return max(l.every/sweepParts, sweepMin) }
+
+// setSweep sees that the loop wakes for the next part.
+func (l *engineLoop) setSweep() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.rung {
+		l.poller.WakeAt(l.sweepAt)
+	}
+}
+
+// sweep looks after heartbeats: a part of the connections at a time.
+func (l *engineLoop) sweep(now time.Time) {
+	if l.every == 0 || now.Before(l.sweepAt) {
+		return
+	}
+	if len(l.free) == len(l.slots) {
+		l.every, l.sweepAt = 0, time.Time{}
+		return
+	}
+	for n := len(l.slots)/sweepParts + 1; n > 0; n-- {
+		if l.swept >= len(l.slots) {
+			l.swept = 0
+		}
+		if d := l.slots[l.swept]; d != nil {
+			d.c.l.tick()
+		}
+		l.swept++
+	}
+	l.sweepAt = now.Add(l.part())
+	l.setSweep()
+}

@@ -1,0 +1,224 @@
+package websocket
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Word that is left each time that it is dealt with keeps no connection waiting.
+func TestLoopIsFairToWord(t *testing.T) {
+	e := newEngine(t, &EngineOptions{Loops: 1})
+	l := e.loops[0]
+	var stopped atomic.Bool
+	var again func()
+	again = func() {
+		if !stopped.Load() {
+			l.call(again)
+		}
+	}
+	client, server := connectPair(t, tcpPair)
+	require.NoError(t, e.Attach(server, &Events{
+		Message: func(c *Conn, typ MessageType, p []byte) { c.Write(bg, typ, p) },
+	}))
+	again()
+	defer stopped.Store(true)
+	for range 10 {
+		require.NoError(t, client.WriteText(bg, "x"))
+		read := async(func() error { _, _, err := client.Read(bg); return err })
+		require.NoError(t, within(t, 10*time.Second, read))
+	}
+}
+
+// cpu returns the time that the process has used.
+func cpu(t *testing.T) time.Duration {
+	var u syscall.Rusage
+	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// The poller tells of what is there again and again: a connection that waits for
+// its end, or for room, must not keep its loop busy.
+func TestLoopDoesNotSpin(t *testing.T) {
+	stuck := make([]byte, stuckSize)
+	for name, tc := range map[string]struct {
+		side Role
+		act  func(c *Conn, peer *scriptedPeer)
+	}{
+		"no room": {RoleServer, func(c *Conn, peer *scriptedPeer) { c.Send(MessageBinary, stuck) }},
+		"no room, and the peer has closed and half-closed": {RoleServer, func(c *Conn, peer *scriptedPeer) {
+			c.Send(MessageBinary, stuck)
+			peer.send(peer.closeFrame(4000, ""))
+			peer.Conn.(*net.TCPConn).CloseWrite()
+		}},
+		"no room, failed and half-closed": {RoleServer, func(c *Conn, peer *scriptedPeer) {
+			c.Send(MessageBinary, stuck)
+			peer.send([]byte{0xf3, 0x80, 0, 0, 0, 0})
+			peer.Conn.(*net.TCPConn).CloseWrite()
+		}},
+		"Close without an answer": {RoleServer, func(c *Conn, peer *scriptedPeer) { c.Close(4000, "") }},
+		"failed": {RoleServer, func(c *Conn, peer *scriptedPeer) {
+			peer.send([]byte{0xf3, 0x80, 0, 0, 0, 0})
+		}},
+		"a client waits for the end": {RoleClient, func(c *Conn, peer *scriptedPeer) {
+			peer.send(peer.closeFrame(4000, ""))
+		}},
+		"idle": {RoleServer, func(*Conn, *scriptedPeer) {}},
+	} {
+		for _, blocking := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, blocking %v", name, blocking), func(t *testing.T) {
+				e := newEngine(t, &EngineOptions{Blocking: blocking})
+				c, peer := connectScripted(t, tcpPair, tc.side, ConnConfig{SendLimit: 2 * stuckSize, Heartbeat: -1})
+				w := watch(t)
+				require.NoError(t, e.Attach(c, &w.Events))
+				within(t, 10*time.Second, w.calls)
+				tc.act(c, peer)
+				time.Sleep(20 * time.Millisecond)
+				before := cpu(t)
+				time.Sleep(200 * time.Millisecond)
+				assert.Less(t, cpu(t)-before, 60*time.Millisecond)
+				require.NoError(t, c.CloseNow())
+				w.log(t, e)
+			})
+		}
+	}
+}
+
+// What ends a connection that waits for room, without anything to receive, is
+// noticed.
+func TestLoopNoticesReset(t *testing.T) {
+	e := newEngine(t, nil)
+	for _, half := range []bool{true, false} {
+		c, peer := connectScripted(t, tcpPair, RoleServer, ConnConfig{SendLimit: 2 * stuckSize, CloseTimeout: -1, Heartbeat: -1})
+		w := watch(t)
+		require.NoError(t, e.Attach(c, &w.Events))
+		require.NoError(t, c.Send(MessageBinary, make([]byte, stuckSize)))
+		tcp := peer.Conn.(*net.TCPConn)
+		if half {
+			peer.send(peer.closeFrame(4000, ""))
+			tcp.CloseWrite()
+			time.Sleep(10 * time.Millisecond)
+		}
+		tcp.SetLinger(0)
+		tcp.Close()
+		_, err := w.log(t, e)
+		require.Error(t, err)
+		assert.Equal(t, half, CloseStatus(err) == 4000, err)
+	}
+}
+
+// A connection that is idle holds no buffer, one that has ended holds nothing.
+func TestLoopHoldsNothing(t *testing.T) {
+	e := newEngine(t, nil)
+	c, peer := connectScripted(t, tcpPair, RoleServer, ConnConfig{SendLimit: 2 * stuckSize, Heartbeat: -1})
+	w := watch(t)
+	require.NoError(t, e.Attach(c, &w.Events))
+	peer.send(peer.text("a"), peer.text("cut")[:7])
+	for range 2 {
+		within(t, 10*time.Second, w.calls)
+	}
+	d := c.l.rd.t.(*driven)
+	held := make(chan bool)
+	waitUntil(t, func() bool {
+		for _, l := range e.loops {
+			l.call(func() { held <- l == d.loop && c.l.rd.buf.buf != nil })
+		}
+		holds := false
+		for range e.loops {
+			holds = <-held || holds
+		}
+		return !holds
+	})
+	require.NoError(t, c.Send(MessageBinary, make([]byte, stuckSize)))
+	require.NoError(t, c.CloseNow())
+	w.log(t, e)
+	c.l.wr.mu.Lock()
+	assert.True(t, c.l.wr.box == nil, "its queue")
+	c.l.wr.mu.Unlock()
+	assert.Equal(t, int32(-1), d.fd)
+}
+
+// CHECKLIST 5: what is written to a connection that has ended never reaches
+// another that has its descriptor's number now.
+func TestDescriptorReuse(t *testing.T) {
+	e := newEngine(t, nil)
+	for range 50 {
+		c, peer := connectScripted(t, tcpPair, RoleServer)
+		w := watch(t)
+		require.NoError(t, e.Attach(c, &w.Events))
+		stop := make(chan struct{})
+		wrote := make(chan struct{})
+		go func() {
+			defer close(wrote)
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					c.WriteText(bg, "for the old one")
+				}
+			}
+		}()
+		go io.Copy(io.Discard, peer.Conn)
+		c.CloseNow()
+		r, pw, err := os.Pipe()
+		require.NoError(t, err)
+		client, server := tcpPair(t)
+		w.log(t, e)
+		client2, server2 := tcpPair(t)
+		runtime.Gosched()
+		close(stop)
+		<-wrote
+		for _, nc := range []net.Conn{client, server, client2, server2} {
+			nc.SetReadDeadline(time.Now().Add(time.Millisecond))
+			n, _ := nc.Read(make([]byte, 1))
+			require.Zero(t, n)
+			nc.Close()
+		}
+		r.Close()
+		pw.Close()
+	}
+}
+
+// A callback that holds its loop up makes no other peer of that loop a dead one.
+func TestLateLoopIsNotSilence(t *testing.T) {
+	e := newEngine(t, &EngineOptions{Loops: 1})
+	slow, slowPeer := connectScripted(t, tcpPair, RoleServer)
+	held := make(chan struct{})
+	require.NoError(t, e.Attach(slow, &Events{Message: func(*Conn, MessageType, []byte) {
+		time.Sleep(500 * time.Millisecond)
+		close(held)
+	}}))
+	const n = 16
+	var conns [n]*Conn
+	var peers [n]*scriptedPeer
+	pongs := make(chan struct{}, 10*n)
+	for i := range n {
+		conns[i], peers[i] = connectScripted(t, tcpPair, RoleServer, ConnConfig{Heartbeat: 50 * time.Millisecond, HeartbeatTimeout: 200 * time.Millisecond})
+		require.NoError(t, e.Attach(conns[i], &Events{Pong: func(*Conn, []byte) { pongs <- struct{}{} }}))
+	}
+	for _, peer := range peers {
+		peer.expect(OpPing)
+	}
+	slowPeer.send(slowPeer.text("hold"))
+	time.Sleep(20 * time.Millisecond)
+	for _, peer := range peers {
+		peer.send(peer.frame(OpPong, true, ""))
+	}
+	within(t, 10*time.Second, held)
+	for range n {
+		within(t, 10*time.Second, pongs)
+	}
+	for _, c := range conns {
+		require.NoError(t, c.Err())
+	}
+}

@@ -1,0 +1,14 @@
+//go:build !linux
+
+// No event loop of our own: a goroutine for each connection.
+
+package websocket
+
+// An engineLoop drives no connection here.
+type engineLoop struct{}
+
+func newEngineLoop(bool, func()) (*engineLoop, error) { return nil, nil }
+
+func (*engineLoop) attach(*Conn, *Events) bool { return false }
+func (*engineLoop) each(func(*Conn))           {}
+func (*engineLoop) stop()                      {}
