@@ -36,7 +36,7 @@ func (s *keySource) next() uint32 {
 		b = &keyBlock{at: len(b.bytes)}
 	}
 	if b.at == len(b.bytes) {
-		s.read(b.bytes[:])
+		_, _ = s.read(b.bytes[:]) // never fails
 		b.at = 0
 	}
 	key := binary.LittleEndian.Uint32(b.bytes[b.at:])

@@ -11,13 +11,13 @@ import (
 // runBroadcast sends a message on the first connection, waits until all have got
 // it, and sends the next. Every delivery counts.
 func runBroadcast(addr netip.AddrPort, task *plan.Task, result *plan.Result) error {
-	conns, err := open(addr, task.Conns, "/broadcast", task.TLS)
+	conns, err := open(addr, task.Conns, "/broadcast", &task.Workload)
 	if err != nil {
 		return err
 	}
 	time.Sleep(500 * time.Millisecond) // until the last has joined
 	g := &generator{task: task, conns: conns}
-	ring := wire.NewRing(task.Kind, task.Size, 1)
+	ring := wire.NewRing(task.Kind, task.Size, 1, task.Deflate)
 	for _, c := range conns {
 		c.prepare(ring, 0, 1)
 	}

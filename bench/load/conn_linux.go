@@ -7,7 +7,9 @@ import (
 	"net/netip"
 	"syscall"
 
+	"github.com/seed86893212/websocket/bench/internal/plan"
 	"github.com/seed86893212/websocket/bench/internal/record"
+	"github.com/seed86893212/websocket/bench/internal/sock"
 	"github.com/seed86893212/websocket/bench/internal/wire"
 	"golang.org/x/sys/unix"
 )
@@ -19,6 +21,7 @@ type conn struct {
 	tls   *record.Session // nil without TLS
 
 	ring    *wire.Ring
+	next    int    // message of ring to queue next
 	pos     int    // where in ring.Frames the next byte to send stands
 	pending int    // bytes to send from there
 	sealed  []byte // of them, those that are encrypted and not sent
@@ -32,9 +35,9 @@ type conn struct {
 
 // open connects n connections and performs their opening handshakes, some at a
 // time.
-func open(addr netip.AddrPort, n int, path string, overTLS bool) ([]*conn, error) {
+func open(addr netip.AddrPort, n int, path string, w *plan.Workload) ([]*conn, error) {
 	const batch = 64
-	request := wire.Request(addr.String(), path)
+	request := wire.Request(addr.String(), path, w.Deflate)
 	conns := make([]*conn, 0, n)
 	for len(conns) < n {
 		group := make([]*conn, 0, batch)
@@ -44,7 +47,7 @@ func open(addr netip.AddrPort, n int, path string, overTLS bool) ([]*conn, error
 			if c.fd, err = dial(addr, c.index); err != nil {
 				return conns, fmt.Errorf("connection %d: %w", c.index, err)
 			}
-			if overTLS {
+			if w.TLS {
 				if c.tls, err = record.Client(c.fd); err != nil {
 					return conns, fmt.Errorf("connection %d: TLS: %w", c.index, err)
 				}
@@ -55,7 +58,7 @@ func open(addr netip.AddrPort, n int, path string, overTLS bool) ([]*conn, error
 			group = append(group, c)
 		}
 		for _, c := range group {
-			if err := c.upgraded(); err != nil {
+			if err := c.upgraded(w.Deflate); err != nil {
 				return conns, fmt.Errorf("connection %d: answer: %w", c.index, err)
 			}
 		}
@@ -80,7 +83,7 @@ func (c *conn) writeAll(p []byte) error {
 }
 
 // upgraded waits for the answer to the opening handshake.
-func (c *conn) upgraded() error {
+func (c *conn) upgraded(d wire.Deflate) error {
 	var all []byte
 	buf := make([]byte, 4096)
 	for {
@@ -106,7 +109,7 @@ func (c *conn) upgraded() error {
 			if end < len(all) {
 				return errors.New("bytes after the answer that nobody asked for")
 			}
-			return nil
+			return d.Check(all)
 		}
 	}
 }
@@ -121,7 +124,7 @@ func (c *conn) prepare(ring *wire.Ring, first, outstanding int) {
 	c.ring = ring
 	c.times = make([]int64, size)
 	first %= len(ring.Payloads)
-	c.pos = first * ring.Frame
+	c.next, c.pos = first, ring.Start(first)
 	c.echo.Reset(ring, first)
 }
 
@@ -132,7 +135,10 @@ func (c *conn) queue(at int64) bool {
 	}
 	c.times[c.sent&uint64(len(c.times)-1)] = at
 	c.sent++
-	c.pending += c.ring.Frame
+	c.pending += c.ring.Frame(c.next)
+	if c.next++; c.next == len(c.ring.Payloads) {
+		c.next = 0
+	}
 	return true
 }
 
@@ -149,7 +155,7 @@ func (c *conn) flush() error {
 			}
 			p = c.sealed
 		}
-		n, errno := send(c.fd, p)
+		n, errno := sock.Send(c.fd, p)
 		switch {
 		case errno == syscall.EAGAIN:
 			c.full = true
@@ -174,7 +180,7 @@ func (c *conn) advance(n int) {
 
 // receive takes in what has come and returns how many messages that completes.
 func (c *conn) receive(buf []byte) (done int, err error) {
-	n, errno := recv(c.fd, buf)
+	n, errno := sock.Recv(c.fd, buf)
 	switch {
 	case errno == syscall.EAGAIN:
 		return 0, nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed86893212/websocket/bench/internal/hist"
 	"github.com/seed86893212/websocket/bench/internal/plan"
+	"github.com/seed86893212/websocket/bench/internal/sock"
 	"github.com/seed86893212/websocket/bench/internal/wire"
 	"golang.org/x/sys/unix"
 )
@@ -19,7 +20,7 @@ const rateDepth = 1 << 10
 type generator struct {
 	task    *plan.Task
 	conns   []*conn
-	poll    *poller
+	poll    *sock.Poller
 	buf     []byte
 	latency hist.Histogram
 	done    uint64
@@ -37,7 +38,7 @@ type generator struct {
 }
 
 func runEcho(addr netip.AddrPort, task *plan.Task, result *plan.Result) error {
-	conns, err := open(addr, task.Conns, "/", task.TLS)
+	conns, err := open(addr, task.Conns, "/", &task.Workload)
 	if err != nil {
 		return err
 	}
@@ -49,7 +50,7 @@ func runEcho(addr netip.AddrPort, task *plan.Task, result *plan.Result) error {
 		g.echoed = func(*conn, int64, int) error { return nil }
 		depth = rateDepth
 	}
-	ring := wire.NewRing(task.Kind, task.Size, max(1, min(depth, 64<<20/(task.Size+1))))
+	ring := wire.NewRing(task.Kind, task.Size, max(1, min(depth, 64<<20/(task.Size+1))), task.Deflate)
 	for i, c := range conns {
 		c.prepare(ring, i, depth)
 	}
@@ -77,11 +78,11 @@ func runEcho(addr netip.AddrPort, task *plan.Task, result *plan.Result) error {
 func (g *generator) init() (err error) {
 	g.buf = make([]byte, 256<<10)
 	g.meter.pid = g.task.PID
-	if g.poll, err = newPoller(); err != nil {
+	if g.poll, err = sock.NewPoller(); err != nil {
 		return err
 	}
 	for i, c := range g.conns {
-		if err := g.poll.add(c.fd, i, unix.EPOLLIN); err != nil {
+		if err := g.poll.Add(c.fd, i, unix.EPOLLIN); err != nil {
 			return err
 		}
 	}
@@ -105,7 +106,7 @@ func (g *generator) flush(c *conn) error {
 		return err
 	}
 	if c.full {
-		return g.poll.change(c.fd, c.index, unix.EPOLLIN|unix.EPOLLOUT)
+		return g.poll.Change(c.fd, c.index, unix.EPOLLIN|unix.EPOLLOUT)
 	}
 	return nil
 }
@@ -119,7 +120,7 @@ func (g *generator) loop() error {
 	progress := now
 	g.due = float64(now)
 	for {
-		events, err := g.poll.wait(g.task.Block && g.interval == 0)
+		events, err := g.poll.Wait(patience(g.task.Block && g.interval == 0))
 		if err != nil {
 			return err
 		}
@@ -171,7 +172,7 @@ func (g *generator) handle(ev *unix.EpollEvent) error {
 			return err
 		}
 		if !c.full {
-			if err := g.poll.change(c.fd, c.index, unix.EPOLLIN); err != nil {
+			if err := g.poll.Change(c.fd, c.index, unix.EPOLLIN); err != nil {
 				return err
 			}
 		}
@@ -237,6 +238,14 @@ func (g *generator) report(result *plan.Result) error {
 		}
 	}
 	result.Unsent = g.unsent
+	if task := g.task; task.Deflate.On() {
+		var wire, plain float64
+		for _, c := range g.conns {
+			wire += float64(c.echo.Wire)
+			plain += float64(c.got) * float64(task.Size)
+		}
+		result.Ratio = wire / plain
+	}
 	result.Spare = float64(g.spare) / 1e9 / result.Seconds
 	return nil
 }

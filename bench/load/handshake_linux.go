@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed86893212/websocket/bench/internal/hist"
 	"github.com/seed86893212/websocket/bench/internal/plan"
+	"github.com/seed86893212/websocket/bench/internal/sock"
 	"github.com/seed86893212/websocket/bench/internal/wire"
 	"golang.org/x/sys/unix"
 )
@@ -24,7 +25,7 @@ type visitor struct {
 type gate struct {
 	addr     netip.AddrPort
 	request  []byte
-	poll     *poller
+	poll     *sock.Poller
 	visitors []visitor
 	started  int
 	latency  hist.Histogram
@@ -37,11 +38,11 @@ func runHandshake(addr netip.AddrPort, task *plan.Task, result *plan.Result) err
 	if task.TLS {
 		return errors.New("handshakes over TLS are not measured")
 	}
-	poll, err := newPoller()
+	poll, err := sock.NewPoller()
 	if err != nil {
 		return err
 	}
-	g := &gate{addr: addr, request: wire.Request(addr.String(), "/"), poll: poll, visitors: make([]visitor, task.Conns)}
+	g := &gate{addr: addr, request: wire.Request(addr.String(), "/", task.Deflate), poll: poll, visitors: make([]visitor, task.Conns)}
 	for i := range g.visitors {
 		if err := g.enter(i); err != nil {
 			return err
@@ -67,7 +68,7 @@ func (g *gate) run(task *plan.Task, m *meter) error {
 	warm := now + int64(task.Warmup)
 	end := warm + int64(task.Measure)
 	for {
-		events, err := g.poll.wait(task.Block)
+		events, err := g.poll.Wait(patience(task.Block))
 		if err != nil {
 			return err
 		}
@@ -97,24 +98,24 @@ func (g *gate) run(task *plan.Task, m *meter) error {
 func (g *gate) enter(i int) error {
 	v := &g.visitors[i]
 	v.since = clock()
-	fd, err := dial(g.addr, g.started%(4*perSource)) // a port rests a while before it is used again
+	fd, err := dial(g.addr, g.started%(4*sock.PerSource)) // a port rests a while before it is used again
 	if err != nil {
 		return err
 	}
 	g.started++
 	v.fd = fd
 	v.answer = v.answer[:0]
-	if _, errno := send(fd, g.request); errno != 0 {
+	if _, errno := sock.Send(fd, g.request); errno != 0 {
 		return fmt.Errorf("send: %w", errno)
 	}
-	return g.poll.add(fd, i, unix.EPOLLIN)
+	return g.poll.Add(fd, i, unix.EPOLLIN)
 }
 
 // answered reads what visitor i got; when that is all, it leaves.
 func (g *gate) answered(i int) error {
 	v := &g.visitors[i]
 	var buf [4096]byte
-	n, errno := recv(v.fd, buf[:])
+	n, errno := sock.Recv(v.fd, buf[:])
 	switch {
 	case errno == syscall.EAGAIN:
 		return nil

@@ -12,15 +12,17 @@ import (
 )
 
 // runIdle opens connections and looks at the server's resident memory: before,
-// when none has carried a message, and when each has carried one. Before each
+// when none has carried a message, and when each has carried one or as many as
+// Depth says. Before each
 // look the server collects its garbage and gives free memory back.
 func runIdle(addr netip.AddrPort, task *plan.Task, result *plan.Result) error {
-	first, err := open(addr, 1, "/", task.TLS)
+	first, err := open(addr, 1, "/", &task.Workload)
 	if err != nil {
 		return err
 	}
-	ring := wire.NewRing(task.Kind, task.Size, 1)
-	if err := exchange(first, ring); err != nil {
+	ring := wire.NewRing(task.Kind, task.Size, 1, task.Deflate)
+	messages := max(1, task.Depth)
+	if err := exchange(first, ring, messages); err != nil {
 		return err
 	}
 	result.NoGC = !proc.Catches(task.PID, unix.SIGUSR1)
@@ -32,7 +34,7 @@ func runIdle(addr netip.AddrPort, task *plan.Task, result *plan.Result) error {
 	if err := m.begin(); err != nil {
 		return err
 	}
-	conns, err := open(addr, task.Conns, "/", task.TLS)
+	conns, err := open(addr, task.Conns, "/", &task.Workload)
 	if err != nil {
 		return err
 	}
@@ -40,7 +42,7 @@ func runIdle(addr netip.AddrPort, task *plan.Task, result *plan.Result) error {
 	if err != nil {
 		return err
 	}
-	if err := exchange(conns, ring); err != nil {
+	if err := exchange(conns, ring, messages); err != nil {
 		return err
 	}
 	once, err := settled(task.PID)
@@ -75,32 +77,46 @@ func settled(pid int) (int64, error) {
 	return last, nil
 }
 
-// exchange sends one message on each connection, some at a time, and waits for
-// their echoes.
-func exchange(conns []*conn, ring *wire.Ring) error {
-	buf := make([]byte, 64<<10)
+// exchange sends n messages on each connection, some connections at a time, and
+// waits for each echo.
+func exchange(conns []*conn, ring *wire.Ring, n int) error {
 	for len(conns) > 0 {
 		group := conns[:min(64, len(conns))]
 		conns = conns[len(group):]
 		for _, c := range group {
 			c.prepare(ring, c.index, 1)
-			c.queue(clock())
-			if err := c.flush(); err != nil {
-				return err
-			}
 		}
-		for _, c := range group {
-			for since := clock(); c.got < c.sent; {
-				done, err := c.receive(buf)
-				if err != nil {
-					return fmt.Errorf("connection %d: %w", c.index, err)
-				}
-				c.got += uint64(done)
-				if clock()-since > int64(10*time.Second) {
-					return fmt.Errorf("connection %d: no echo", c.index)
-				}
+		for range n {
+			if err := turn(group); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
 }
+
+// turn exchanges one message on each connection.
+func turn(group []*conn) error {
+	for _, c := range group {
+		c.queue(clock())
+		if err := c.flush(); err != nil {
+			return err
+		}
+	}
+	for _, c := range group {
+		for since := clock(); c.got < c.sent; {
+			done, err := c.receive(inbox[:])
+			if err != nil {
+				return fmt.Errorf("connection %d: %w", c.index, err)
+			}
+			c.got += uint64(done)
+			if clock()-since > int64(10*time.Second) {
+				return fmt.Errorf("connection %d: no echo", c.index)
+			}
+		}
+	}
+	return nil
+}
+
+// inbox is where turn reads.
+var inbox [64 << 10]byte

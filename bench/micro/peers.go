@@ -1,7 +1,7 @@
 package micro
 
 import (
-	_ "unsafe" // for linkname
+	_ "unsafe" // for go:linkname
 
 	_ "github.com/coder/websocket"
 	_ "github.com/gorilla/websocket"

@@ -109,7 +109,11 @@ func brief(w plan.Workload, x *plan.Result) string {
 	case w.Mode == plan.Idle:
 		return fmt.Sprintf("%.0f and %.0f bytes per connection", x.IdleNever, x.IdleOnce)
 	}
-	return fmt.Sprintf("%9.0f/s  %8.2f µs CPU  p50 %s  p99 %s  max %s  spare %.0f %%", float64(x.Messages)/x.Seconds, x.CPU/1e3,
+	ratio := ""
+	if w.Deflate.On() {
+		ratio = fmt.Sprintf("%.1f %% of the size  ", 100*x.Ratio)
+	}
+	return ratio + fmt.Sprintf("%9.0f/s  %8.2f µs CPU  p50 %s  p99 %s  max %s  spare %.0f %%", float64(x.Messages)/x.Seconds, x.CPU/1e3,
 		time.Duration(x.P50), time.Duration(x.P99), time.Duration(x.Max).Round(time.Microsecond), x.Spare*100)
 }
 

@@ -19,8 +19,9 @@ type measured struct {
 	more  bool // more is better
 }
 
-func notIdle(w plan.Workload) bool { return w.Mode != plan.Idle }
-func isIdle(w plan.Workload) bool  { return w.Mode == plan.Idle }
+func notIdle(w plan.Workload) bool   { return w.Mode != plan.Idle }
+func isDeflate(w plan.Workload) bool { return notIdle(w) && w.Deflate.On() }
+func isIdle(w plan.Workload) bool    { return w.Mode == plan.Idle }
 
 // measures are the tables of a report, in order.
 var measures = []measured{
@@ -33,7 +34,8 @@ var measures = []measured{
 	{"Latency, maximum", "", func(x *plan.Result) float64 { return float64(x.Max) }, duration, notIdle, false},
 	{"Resident memory under load", "MiB", func(x *plan.Result) float64 { return float64(x.RSS) / (1 << 20) }, micros, notIdle, false},
 	{"Memory of an idle connection that never carried a message", "bytes", func(x *plan.Result) float64 { return x.IdleNever }, thousands, isIdle, false},
-	{"Memory of an idle connection after one message", "bytes", func(x *plan.Result) float64 { return x.IdleOnce }, thousands, isIdle, false},
+	{"Memory of an idle connection that has carried messages", "bytes", func(x *plan.Result) float64 { return x.IdleOnce }, thousands, isIdle, false},
+	{"Compressed size", "% of the message", func(x *plan.Result) float64 { return 100 * x.Ratio }, micros, isDeflate, false},
 }
 
 // micros shows a small number with three digits.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os/exec"
+	"strconv"
 	"strings"
 	"time"
 
@@ -69,6 +70,9 @@ func startServer(o *options, lib contestant, w plan.Workload, addr string) (*run
 	}
 	if w.TLS {
 		args = append(args, "-tls")
+	}
+	if d := w.Deflate; d.On() {
+		args = append(args, "-deflate", strconv.Itoa(d.Bits), "-takeover="+strconv.FormatBool(d.Takeover))
 	}
 	r := &running{cmd: exec.Command(args[0], args[1:]...), ended: make(chan struct{})}
 	r.cmd.Stderr = &r.stderr

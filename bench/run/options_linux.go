@@ -35,17 +35,35 @@ var workloads = []plan.Workload{
 	{Name: "handshakes", Mode: plan.Handshake, Conns: 64},
 	{Name: "idle-10k", Mode: plan.Idle, Conns: 10_000, Size: 128, Kind: wire.KindText},
 	{Name: "idle-wss-2k", Mode: plan.Idle, Conns: 2000, Size: 128, Kind: wire.KindText, TLS: true},
+	{Name: "json-128", Mode: plan.Echo, Conns: 16, Size: 128, Depth: 1, Kind: wire.KindJSON, Deflate: noTakeover},
+	{Name: "json-1K", Mode: plan.Echo, Conns: 16, Size: 1 << 10, Depth: 1, Kind: wire.KindJSON, Deflate: noTakeover},
+	{Name: "json-16K", Mode: plan.Echo, Conns: 16, Size: 16 << 10, Depth: 1, Kind: wire.KindJSON, Deflate: noTakeover},
+	{Name: "json-128-takeover", Mode: plan.Echo, Conns: 16, Size: 128, Depth: 1, Kind: wire.KindJSON, Deflate: takeover},
+	{Name: "json-1K-takeover", Mode: plan.Echo, Conns: 16, Size: 1 << 10, Depth: 1, Kind: wire.KindJSON, Deflate: takeover},
+	{Name: "json-16K-takeover", Mode: plan.Echo, Conns: 16, Size: 16 << 10, Depth: 1, Kind: wire.KindJSON, Deflate: takeover},
+	{Name: "idle-json", Mode: plan.Idle, Conns: 500, Size: 1 << 10, Depth: 64, Kind: wire.KindJSON, Deflate: noTakeover},
+	{Name: "idle-json-12", Mode: plan.Idle, Conns: 500, Size: 1 << 10, Depth: 64, Kind: wire.KindJSON, Deflate: smallTakeover},
+	{Name: "idle-json-15", Mode: plan.Idle, Conns: 500, Size: 1 << 10, Depth: 64, Kind: wire.KindJSON, Deflate: takeover},
 	// Not part of a run unless asked for.
 	{Name: "1x128x1", Mode: plan.Echo, Conns: 1, Size: 128, Depth: 1, Kind: wire.KindText},
 	{Name: "64x8x1", Mode: plan.Echo, Conns: 64, Size: 8, Depth: 1, Kind: wire.KindBinary},
 	{Name: "10kx128x1", Mode: plan.Echo, Conns: 10_000, Size: 128, Depth: 1, Kind: wire.KindText},
 	{Name: "rate-5k", Mode: plan.Rate, Conns: 100, Size: 128, Rate: 5000, Kind: wire.KindText},
+	{Name: "json-128-takeover-12", Mode: plan.Echo, Conns: 16, Size: 128, Depth: 1, Kind: wire.KindJSON, Deflate: smallTakeover},
+	{Name: "json-1K-takeover-12", Mode: plan.Echo, Conns: 16, Size: 1 << 10, Depth: 1, Kind: wire.KindJSON, Deflate: smallTakeover},
 	{Name: "rate-60k", Mode: plan.Rate, Conns: 1000, Size: 128, Rate: 60_000, Kind: wire.KindText},
 }
 
+// What compressed workloads agree on.
+var (
+	noTakeover    = wire.Deflate{Bits: 15}
+	takeover      = wire.Deflate{Bits: 15, Takeover: true}
+	smallTakeover = wire.Deflate{Bits: 12, Takeover: true}
+)
+
 const (
-	defaultLibs      = "ours-into,ours-messages,ours-serve,gorilla,coder,gws,gws-utf8,gobwas,gobwas-stream,nbio,nbio-mixed,fasthttp"
-	defaultWorkloads = 15 // the first
+	defaultLibs      = "ours-into,ours-messages,ours-serve,ours-engine-listen,gorilla,coder,gws,gws-utf8,gobwas,gobwas-stream,nbio,nbio-mixed,fasthttp"
+	defaultWorkloads = 24 // the first
 )
 
 // options say what a run does.
@@ -74,7 +92,7 @@ func parseOptions(args []string) (*options, error) {
 	o := &options{}
 	f := flag.NewFlagSet("run", flag.ContinueOnError)
 	libs := f.String("libs", defaultLibs, "servers, by name or pattern (ours-*), separated by commas; all for all")
-	loads := f.String("workloads", "", "workloads, by name or pattern, separated by commas; all for all (default the first 15)")
+	loads := f.String("workloads", "", "workloads, by name or pattern, separated by commas; all for all (default the first 24)")
 	f.IntVar(&o.rounds, "rounds", 3, "how often everything is measured")
 	f.DurationVar(&o.warmup, "warmup", 300*time.Millisecond, "load before each measurement")
 	f.DurationVar(&o.measure, "measure", 800*time.Millisecond, "how long each measurement lasts")
@@ -170,7 +188,9 @@ type contestant struct {
 
 // can reports whether a server is to be measured under w.
 func (c *contestant) can(w plan.Workload) bool {
-	return (w.Mode != plan.Broadcast || c.Broadcast) && (!w.TLS || c.TLS)
+	d := w.Deflate
+	return (w.Mode != plan.Broadcast || c.Broadcast) && (!w.TLS || c.TLS) &&
+		(!d.On() || c.Deflate) && (!d.Takeover || c.Takeover && (d.Bits == 15 || c.Window))
 }
 
 // contestants returns the servers that were asked for.

@@ -47,7 +47,40 @@ func TestMarkdown(t *testing.T) {
 	require.Contains(t, got, "| 64x128x1 | 1,000 | **3,000** |")
 	require.Contains(t, got, "| idle-10k | **4,200** | 171,234 |")
 	require.Contains(t, got, "it <fell> over")
+	require.NotContains(t, got, "Compressed size")
 	require.Contains(t, got, "64x128x1, other: the generator was busy all the time")
+}
+
+func TestMarkdownHasRatios(t *testing.T) {
+	w, err := choose("json-1K-takeover")
+	require.NoError(t, err)
+	libs := []contestant{{Library: plan.Library{Name: "x"}}}
+	r := newReport(&options{workloads: w, rounds: 1}, libs)
+	r.add(w[0], libs[0], plan.Result{Messages: 1, Seconds: 1, Ratio: 0.251})
+	require.Contains(t, r.markdown(), "## Compressed size, % of the message\n\n| | x |\n|---|--:|\n| json-1K-takeover | **25.1** |")
+	names := []string{}
+	for _, c := range r.charts() {
+		names = append(names, c.name)
+	}
+	require.Equal(t, []string{"cpu-compressed", "ratio", "p99"}, names)
+}
+
+func TestCanCompress(t *testing.T) {
+	plain := contestant{}
+	some := contestant{Library: plan.Library{Deflate: true}}
+	most := contestant{Library: plan.Library{Deflate: true, Takeover: true}}
+	all := contestant{Library: plan.Library{Deflate: true, Takeover: true, Window: true}}
+	for name, want := range map[string][4]bool{
+		"64x128x1":            {true, true, true, true},
+		"json-1K":             {false, true, true, true},
+		"json-1K-takeover":    {false, false, true, true},
+		"json-1K-takeover-12": {false, false, false, true},
+		"idle-json-12":        {false, false, false, true},
+	} {
+		w, err := choose(name)
+		require.NoError(t, err)
+		require.Equal(t, want, [4]bool{plain.can(w[0]), some.can(w[0]), most.can(w[0]), all.can(w[0])}, name)
+	}
 }
 
 func TestChartsAreXML(t *testing.T) {

@@ -39,8 +39,10 @@ func (r *report) charts() []chart {
 		measure int
 		when    func(w plan.Workload) bool
 	}{
-		{"cpu", 0, func(w plan.Workload) bool { return w.Mode == plan.Echo && !w.TLS }},
+		{"cpu", 0, func(w plan.Workload) bool { return w.Mode == plan.Echo && !w.TLS && !w.Deflate.On() }},
 		{"cpu-other", 0, func(w plan.Workload) bool { return notIdle(w) && (w.Mode != plan.Echo || w.TLS) }},
+		{"cpu-compressed", 0, isDeflate},
+		{"ratio", 8, isDeflate},
 		{"p99", 3, func(w plan.Workload) bool { return w.Mode == plan.Echo || w.Mode == plan.Rate }},
 		{"idle", 7, isIdle},
 	} {
@@ -78,6 +80,12 @@ func describe(w plan.Workload) string {
 	over := ""
 	if w.TLS {
 		over = " over TLS"
+	}
+	switch {
+	case w.Deflate.Takeover:
+		over += fmt.Sprintf(", compressed with takeover, %d bits", w.Deflate.Bits)
+	case w.Deflate.On():
+		over += ", compressed"
 	}
 	conns := thousands(float64(w.Conns)) + " connections" + over
 	size := fmt.Sprintf("%d B", w.Size)

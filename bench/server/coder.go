@@ -12,16 +12,23 @@ import (
 // coder with a buffer per connection that is used again and again.
 func init() {
 	register(server{
-		Library: plan.Library{Name: "coder", Module: "github.com/coder/websocket", UTF8: "no", Broadcast: true, TLS: true, Note: "Reader into a reused buffer, Write"},
+		Library: plan.Library{Name: "coder", Module: "github.com/coder/websocket", UTF8: "no", Broadcast: true, TLS: true, Deflate: true, Takeover: true, Note: "Reader into a reused buffer, Write"},
 		run: func(cfg config) error {
-			return serveHTTP(cfg, coderHandler(coderEcho), coderHandler(coderBroadcast))
+			return serveHTTP(cfg, coderHandler(cfg, coderEcho), coderHandler(cfg, coderBroadcast))
 		},
 	})
 }
 
-func coderHandler(serve func(c *websocket.Conn)) http.Handler {
+func coderHandler(cfg config, serve func(c *websocket.Conn)) http.Handler {
+	opts := &websocket.AcceptOptions{CompressionThreshold: 1}
+	switch {
+	case cfg.deflate.Takeover:
+		opts.CompressionMode = websocket.CompressionContextTakeover
+	case cfg.deflate.On():
+		opts.CompressionMode = websocket.CompressionNoContextTakeover
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := websocket.Accept(w, r, nil)
+		c, err := websocket.Accept(w, r, opts)
 		if err != nil {
 			return
 		}

@@ -19,16 +19,16 @@ func init() {
 		{"gorilla-simple", "ReadMessage, WriteMessage", gorillaSimple},
 	} {
 		register(server{
-			Library: plan.Library{Name: m.name, Module: "github.com/gorilla/websocket", UTF8: "no", Broadcast: true, TLS: true, Note: m.note},
+			Library: plan.Library{Name: m.name, Module: "github.com/gorilla/websocket", UTF8: "no", Broadcast: true, TLS: true, Deflate: true, Note: m.note},
 			run: func(cfg config) error {
-				return serveHTTP(cfg, gorillaHandler(m.echo), gorillaHandler(gorillaBroadcast))
+				return serveHTTP(cfg, gorillaHandler(cfg, m.echo), gorillaHandler(cfg, gorillaBroadcast))
 			},
 		})
 	}
 }
 
-func gorillaHandler(serve func(c *websocket.Conn)) http.Handler {
-	upgrader := &websocket.Upgrader{}
+func gorillaHandler(cfg config, serve func(c *websocket.Conn)) http.Handler {
+	upgrader := &websocket.Upgrader{EnableCompression: cfg.deflate.On()}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := upgrader.Upgrade(w, r, nil)
 		if err != nil {

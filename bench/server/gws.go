@@ -17,7 +17,7 @@ func init() {
 		check      bool
 	}{{"gws", "no", false}, {"gws-utf8", "yes", true}} {
 		register(server{
-			Library: plan.Library{Name: m.name, Module: "github.com/lxzan/gws", UTF8: m.utf8, Broadcast: true, TLS: true, Note: "gws.Server, ReadLoop, OnMessage"},
+			Library: plan.Library{Name: m.name, Module: "github.com/lxzan/gws", UTF8: m.utf8, Broadcast: true, TLS: true, Deflate: true, Takeover: true, Window: true, Note: "gws.Server, ReadLoop, OnMessage"},
 			run:     func(cfg config) error { return runGws(cfg, m.check) },
 		})
 	}
@@ -25,6 +25,13 @@ func init() {
 
 func runGws(cfg config, check bool) error {
 	option := &gws.ServerOption{CheckUtf8Enabled: check, ReadMaxPayloadSize: maxMessage, WriteMaxPayloadSize: maxMessage}
+	if d := cfg.deflate; d.On() {
+		option.PermessageDeflate = gws.PermessageDeflate{
+			Enabled: true, Threshold: 1,
+			ServerContextTakeover: d.Takeover, ClientContextTakeover: d.Takeover,
+			ServerMaxWindowBits: d.Bits, ClientMaxWindowBits: d.Bits,
+		}
+	}
 	echo := gws.NewServer(gwsEcho{}, option)
 	broadcast := gws.NewUpgrader(&gwsBroadcast{}, option)
 	echo.OnRequest = func(c net.Conn, br *bufio.Reader, r *http.Request) {

@@ -2,7 +2,7 @@
 // comes on / goes back; what comes on /broadcast goes to everybody there.
 //
 //	server -list
-//	server -lib gorilla -addr 127.0.0.1:9001 [-tls]
+//	server -lib gorilla -addr 127.0.0.1:9001 [-tls] [-deflate 15 [-takeover]]
 //
 // SIGUSR1 makes it collect its garbage and give free memory back.
 package main
@@ -25,6 +25,7 @@ import (
 	"syscall"
 
 	"github.com/seed86893212/websocket/bench/internal/plan"
+	"github.com/seed86893212/websocket/bench/internal/wire"
 )
 
 // maxMessage is the largest message every server must take.
@@ -39,6 +40,8 @@ type server struct {
 type config struct {
 	addr string
 	tls  *tls.Config // nil without TLS
+
+	deflate wire.Deflate // compress every message, however short, if the peer offers it
 }
 
 var servers = map[string]server{}
@@ -52,6 +55,8 @@ func main() {
 	lib := flag.String("lib", "", "which server to be")
 	addr := flag.String("addr", "127.0.0.1:9001", "where to listen")
 	overTLS := flag.Bool("tls", false, "listen with TLS")
+	bits := flag.Int("deflate", 0, "compress, with windows of so many bits")
+	takeover := flag.Bool("takeover", false, "keep the windows between messages, with -deflate")
 	profile := flag.String("pprof", "", "where to serve profiles")
 	flag.Parse()
 	if *list {
@@ -66,7 +71,7 @@ func main() {
 	if *profile != "" {
 		go func() { log.Fatal(http.ListenAndServe(*profile, nil)) }()
 	}
-	cfg := config{addr: *addr}
+	cfg := config{addr: *addr, deflate: wire.Deflate{Bits: *bits, Takeover: *takeover}}
 	if *overTLS {
 		cfg.tls = selfSigned()
 	}

@@ -28,7 +28,7 @@ func init() {
 		}},
 	} {
 		register(server{
-			Library: plan.Library{Name: m.name, Module: "github.com/lesismal/nbio", UTF8: "yes", Broadcast: true, TLS: true, Note: m.note},
+			Library: plan.Library{Name: m.name, Module: "github.com/lesismal/nbio", UTF8: "yes", Broadcast: true, TLS: true, Deflate: true, Note: m.note},
 			run:     func(cfg config) error { return runNbio(cfg, m.change) },
 		})
 	}
@@ -36,9 +36,9 @@ func init() {
 
 func runNbio(cfg config, change func(c *nbhttp.Config)) error {
 	logging.SetLevel(logging.LevelNone)
-	echo := nbioUpgrader()
+	echo := nbioUpgrader(cfg)
 	echo.OnMessage(func(c *websocket.Conn, t websocket.MessageType, p []byte) { _ = c.WriteMessage(t, p) })
-	everybody := nbioUpgrader()
+	everybody := nbioUpgrader(cfg)
 	var all room[*websocket.Conn]
 	everybody.OnOpen(all.join)
 	everybody.OnClose(func(c *websocket.Conn, _ error) { all.leave(c) })
@@ -70,9 +70,10 @@ func runNbio(cfg config, change func(c *nbhttp.Config)) error {
 	select {}
 }
 
-func nbioUpgrader() *websocket.Upgrader {
+func nbioUpgrader(cfg config) *websocket.Upgrader {
 	u := websocket.NewUpgrader()
 	u.MessageLengthLimit = maxMessage
+	u.EnableCompression(cfg.deflate.On())
 	return u
 }
 

@@ -25,12 +25,70 @@ func init() {
 		{"ours-stream", "Handler; Reader, Writer", ourStream},
 	} {
 		register(server{
-			Library: plan.Library{Name: m.name, Module: ourModule, UTF8: "yes", Broadcast: true, TLS: true, Note: m.note},
+			Library: plan.Library{Name: m.name, Module: ourModule, UTF8: "yes", Broadcast: true, TLS: true, Deflate: true, Takeover: true, Window: true, Note: m.note},
 			run: func(cfg config) error {
-				opts := &websocket.UpgradeOptions{MaxMessageSize: maxMessage}
+				opts := &websocket.UpgradeOptions{MaxMessageSize: maxMessage, Compression: ourCompression(cfg)}
 				return serveHTTP(cfg, websocket.Handler(m.serve, opts), websocket.Handler(ourBroadcast, opts))
 			},
 		})
+	}
+}
+
+// The same by an Engine.
+func init() {
+	for _, blocking := range []bool{false, true} {
+		name, note := "ours-engine", "Handler; Engine, Write"
+		if blocking {
+			name, note = "ours-engine-blocking", "Handler; Engine with Blocking, Write"
+		}
+		register(server{
+			Library: plan.Library{Name: name, Module: ourModule, UTF8: "yes", Broadcast: true, TLS: true, Deflate: true, Takeover: true, Window: true, Note: note},
+			run: func(cfg config) error {
+				engine, err := websocket.NewEngine(&websocket.EngineOptions{Blocking: blocking})
+				if err != nil {
+					return err
+				}
+				opts := ourEngineOptions(cfg)
+				attach := func(ev *websocket.Events) http.Handler {
+					return websocket.Handler(func(c *websocket.Conn, _ *http.Request) { _ = engine.Attach(c, ev) }, opts)
+				}
+				return serveHTTP(cfg, attach(&ourEcho), attach(&ourRoomEvents))
+			},
+		})
+	}
+}
+
+// And by an Engine that listens, without net/http.
+func init() {
+	register(server{
+		Library: plan.Library{Name: "ours-engine-listen", Module: ourModule, UTF8: "yes", TLS: true, Deflate: true, Takeover: true, Window: true, Note: "Engine.Serve, Write"},
+		run: func(cfg config) error {
+			engine, err := websocket.NewEngine(nil)
+			if err != nil {
+				return err
+			}
+			ln, err := listen(cfg)
+			if err != nil {
+				return err
+			}
+			return engine.Serve(ln, &websocket.ListenOptions{Upgrade: ourEngineOptions(cfg)}, &ourEcho)
+		},
+	})
+}
+
+func ourEngineOptions(cfg config) *websocket.UpgradeOptions {
+	return &websocket.UpgradeOptions{MaxMessageSize: maxMessage, SendLimit: 4 * maxMessage, Compression: ourCompression(cfg)}
+}
+
+// ourCompression returns nil without compression.
+func ourCompression(cfg config) *websocket.Compression {
+	d := cfg.deflate
+	if !d.On() {
+		return nil
+	}
+	return &websocket.Compression{
+		Threshold: -1, SendTakeover: d.Takeover, ReceiveTakeover: d.Takeover,
+		SendWindowBits: d.Bits, ReceiveWindowBits: d.Bits,
 	}
 }
 
@@ -91,6 +149,16 @@ func ourStream(c *websocket.Conn, _ *http.Request) {
 }
 
 var ourRoom room[*websocket.Conn]
+
+var ourRoomEvents = websocket.Events{
+	Open:  func(c *websocket.Conn) { ourRoom.join(c) },
+	Close: func(c *websocket.Conn, _ error) { ourRoom.leave(c) },
+	Message: func(_ *websocket.Conn, t websocket.MessageType, p []byte) {
+		if prepared, err := websocket.NewPreparedMessage(t, p); err == nil {
+			ourRoom.each(func(to *websocket.Conn) { _ = to.SendPrepared(prepared) })
+		}
+	},
+}
 
 func ourBroadcast(c *websocket.Conn, _ *http.Request) {
 	ourRoom.join(c)

@@ -30,6 +30,8 @@ type Workload struct {
 	Kind  wire.Kind `json:"kind,omitempty"`
 	Rate  int       `json:"rate,omitempty"`
 	TLS   bool      `json:"tls,omitempty"`
+
+	Deflate wire.Deflate `json:"deflate,omitzero"`
 }
 
 // A Task is what the load generator is started with.
@@ -53,10 +55,11 @@ type Result struct {
 	P99       int64   `json:"p99_ns"`         //
 	Max       int64   `json:"max_ns"`         //
 	RSS       int64   `json:"rss"`            // bytes at the end of the measurement
+	Ratio     float64 `json:"ratio"`          // size of the server's payloads, relative to the messages in them
 	Unsent    uint64  `json:"unsent"`         // messages that were due and found no room (Rate)
 	Conns     int     `json:"conns"`          // how many connections there really were
 	IdleNever float64 `json:"idle_never"`     // bytes per connection that never carried a message
-	IdleOnce  float64 `json:"idle_once"`      // bytes per connection after one message
+	IdleOnce  float64 `json:"idle_once"`      // bytes per connection after Depth messages, at least one
 	NoGC      bool    `json:"no_gc"`          // the server does not know SIGUSR1
 	Failure   string  `json:"failure"`        // why there is no result
 	Limited   string  `json:"limited_by"`     // why there are fewer connections than asked for
@@ -71,5 +74,8 @@ type Library struct {
 	UTF8      string `json:"utf8"` // whether received text is checked
 	Broadcast bool   `json:"broadcast"`
 	TLS       bool   `json:"tls"`
-	Note      string `json:"note"` // how it is used
+	Deflate   bool   `json:"deflate"`
+	Takeover  bool   `json:"takeover"` // with Deflate, in both directions
+	Window    bool   `json:"window"`   // with Takeover, of less than 15 bits
+	Note      string `json:"note"`     // how it is used
 }

@@ -19,6 +19,9 @@ const (
 	Pong         = 10
 )
 
+// rsv1 marks a compressed message (RFC 7692, section 6).
+const rsv1 = 0x40
+
 // AppendMasked appends a whole frame as a client sends it.
 func AppendMasked(dst []byte, opcode byte, payload []byte, key uint32) []byte {
 	dst = append(dst, 0x80|opcode)
@@ -45,6 +48,7 @@ const (
 	KindBinary Kind = "binary" // random bytes
 	KindText   Kind = "text"   // ASCII
 	KindMixed  Kind = "mixed"  // text of one to four bytes per character
+	KindJSON   Kind = "json"   // JSON of an API
 )
 
 // Opcode returns the opcode of messages of kind k.
@@ -61,6 +65,9 @@ var mixed = strings.Fields("the quick brown Füchse spring über den løk; съ�
 
 // Payload returns size bytes of kind k.
 func Payload(k Kind, size int, r *rand.Rand) []byte {
+	if k == KindJSON {
+		return appendJSON(make([]byte, 0, size+16), size, r)
+	}
 	p := make([]byte, 0, size+16)
 	for len(p) < size {
 		switch k {
@@ -83,29 +90,56 @@ func Payload(k Kind, size int, r *rand.Rand) []byte {
 type Ring struct {
 	Opcode   byte
 	Payloads [][]byte
-	Frame    int    // bytes in each frame
+	Deflate  Deflate
 	Frames   []byte // the frames of Payloads, and again as many as Run at the end
 	Run      int    // how many frames lie contiguous from any place
+	ends     []int  // where in Frames each of Payloads ends
 }
 
+// ringHistory is how much a ring has, of compressed messages, before it repeats:
+// more than any window.
+const ringHistory = 256 << 10
+
 // NewRing makes different messages of size bytes, masked with random keys, of
-// which run can be sent from anywhere in one piece.
-func NewRing(k Kind, size, run int) *Ring {
+// which run can be sent from anywhere in one piece. With d they are compressed,
+// and must not be longer than its window.
+func NewRing(k Kind, size, run int, d Deflate) *Ring {
 	r := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	n := max(2, min(64, 4<<20/(size+1)))
-	ring := &Ring{Opcode: k.Opcode(), Run: run}
+	var z *compressor
+	if d.On() {
+		n = max(n, ringHistory/(size+1))
+		z = newCompressor()
+	}
+	ring := &Ring{Opcode: k.Opcode(), Run: run, Deflate: d}
 	for range n {
 		p := Payload(k, size, r)
 		ring.Payloads = append(ring.Payloads, p)
-		ring.Frames = AppendMasked(ring.Frames, ring.Opcode, p, r.Uint32())
+		op := ring.Opcode
+		if z != nil {
+			p = z.message(p)
+			op |= rsv1
+		}
+		ring.Frames = AppendMasked(ring.Frames, op, p, r.Uint32())
+		ring.ends = append(ring.ends, len(ring.Frames))
 	}
-	ring.Frame = len(ring.Frames) / n
 	for i := range run {
-		at := i % n * ring.Frame
-		ring.Frames = append(ring.Frames, ring.Frames[at:at+ring.Frame]...)
+		at := ring.Start(i % n)
+		ring.Frames = append(ring.Frames, ring.Frames[at:at+ring.Frame(i%n)]...)
 	}
 	return ring
 }
 
+// Start returns where in Frames that of message i begins.
+func (r *Ring) Start(i int) int {
+	if i == 0 {
+		return 0
+	}
+	return r.ends[i-1]
+}
+
+// Frame returns how many bytes the frame of message i has.
+func (r *Ring) Frame(i int) int { return r.ends[i] - r.Start(i) }
+
 // Span returns how many bytes Frames has before it repeats.
-func (r *Ring) Span() int { return len(r.Payloads) * r.Frame }
+func (r *Ring) Span() int { return r.ends[len(r.ends)-1] }

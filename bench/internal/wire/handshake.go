@@ -13,10 +13,14 @@ const (
 )
 
 // Request returns a client's opening handshake, as browsers send it less their
-// cookies and languages.
-func Request(host, path string) []byte {
-	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-		"Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n\r\n", path, host, key)
+// cookies and languages, and offers what d says.
+func Request(host, path string, d Deflate) []byte {
+	p := fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+		"Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n", path, host, key)
+	if d.On() {
+		p = fmt.Appendf(p, "Sec-WebSocket-Extensions: %s\r\n", d.offer())
+	}
+	return append(p, "\r\n"...)
 }
 
 // Response checks an answer to Request. n is its length, 0 if more must come.

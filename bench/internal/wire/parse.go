@@ -8,8 +8,14 @@ import (
 )
 
 // An Echo checks that a server sends a Ring back, message after message. It
-// accepts any fragmentation.
+// accepts any fragmentation. Of compressed messages it inflates some.
 type Echo struct {
+	// Control, if set, is called with each control frame, whose payload is valid
+	// meanwhile; it may end the Echo with an error. Without it pings and pongs are
+	// passed over, and a close frame is an error.
+	Control func(opcode byte, payload []byte) error
+	Wire    uint64 // bytes of data frames' payloads that have come
+
 	ring *Ring
 	next int // index of the message that is awaited
 	at   int // how much of it has come
@@ -17,14 +23,21 @@ type Echo struct {
 	header  [10]byte
 	have    int // bytes of header
 	left    int // payload bytes to come of the frame
+	opcode  byte
+	held    []byte // payload of a control frame, for Control
 	control bool
 	final   bool
 	first   bool // the next data frame begins a message
+
+	compressed bool // the message that is awaited is
+	inflated   bool // and it will be inflated
+	z          inflater
 }
 
 // Reset makes e await ring from message next on.
 func (e *Echo) Reset(ring *Ring, next int) {
-	*e = Echo{ring: ring, next: next % len(ring.Payloads), first: true}
+	z := inflater{takeover: ring.Deflate.Takeover, window: 1 << ring.Deflate.Bits, all: ring.Deflate.Takeover && next%checkedOf == 0}
+	*e = Echo{Control: e.Control, ring: ring, next: next % len(ring.Payloads), first: true, z: z}
 }
 
 var (
@@ -57,9 +70,13 @@ func (e *Echo) Feed(p []byte) (done int, err error) {
 				break
 			}
 		}
-		if e.final && !e.control {
-			if e.at != len(e.ring.Payloads[e.next]) {
-				return done, fmt.Errorf("a message of %d bytes: %w", e.at, errContent)
+		if e.control {
+			if err := e.finish(); err != nil {
+				return done, err
+			}
+		} else if e.final {
+			if err := e.end(); err != nil {
+				return done, err
 			}
 			e.at = 0
 			e.first = true
@@ -94,6 +111,10 @@ func (e *Echo) head(p []byte) (n int, complete bool, err error) {
 // begin takes a whole header apart.
 func (e *Echo) begin() error {
 	b0, b1 := e.header[0], e.header[1]
+	compressed := b0&rsv1 != 0
+	if compressed && e.ring.Deflate.On() && e.first && b0&15 < Close {
+		b0 &^= rsv1
+	}
 	if b0&0x70 != 0 || b1&0x80 != 0 {
 		return errMasked
 	}
@@ -108,21 +129,51 @@ func (e *Echo) begin() error {
 	opcode := b0 & 15
 	e.final = b0&0x80 != 0
 	e.control = opcode >= Close
+	e.opcode = opcode
 	switch {
-	case opcode == Close:
+	case opcode == Close && e.Control == nil:
 		return errClosed
 	case e.control:
 		return nil
 	case e.first && opcode != e.ring.Opcode, !e.first && opcode != Continuation:
 		return errSequence
 	}
+	if e.first && compressed {
+		e.compressed, e.inflated = true, e.z.wants()
+	}
 	e.first = false
+	return nil
+}
+
+// end checks the message that has come.
+func (e *Echo) end() error {
+	want := e.ring.Payloads[e.next]
+	if e.compressed {
+		e.compressed = false
+		if !e.inflated {
+			return nil
+		}
+		return e.z.check(want)
+	}
+	if e.at != len(want) {
+		return fmt.Errorf("a message of %d bytes: %w", e.at, errContent)
+	}
 	return nil
 }
 
 func (e *Echo) payload(p []byte) error {
 	e.left -= len(p)
 	if e.control {
+		if e.Control != nil {
+			e.held = append(e.held, p...)
+		}
+		return nil
+	}
+	e.Wire += uint64(len(p))
+	if e.compressed {
+		if e.inflated {
+			e.z.raw = append(e.z.raw, p...)
+		}
 		return nil
 	}
 	want := e.ring.Payloads[e.next][e.at:]
@@ -131,6 +182,16 @@ func (e *Echo) payload(p []byte) error {
 	}
 	e.at += len(p)
 	return nil
+}
+
+// finish hands out a whole control frame.
+func (e *Echo) finish() error {
+	if e.Control == nil {
+		return nil
+	}
+	held := e.held
+	e.held = nil
+	return e.Control(e.opcode, held)
 }
 
 // extra returns how many bytes of length follow the second byte of a header.

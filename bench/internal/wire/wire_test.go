@@ -24,7 +24,7 @@ func TestHeaderLengths(t *testing.T) {
 func TestPayloads(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for _, size := range []int{0, 1, 2, 5, 128, 1 << 20} {
-		for _, k := range []Kind{KindBinary, KindText, KindMixed} {
+		for _, k := range []Kind{KindBinary, KindText, KindMixed, KindJSON} {
 			p := Payload(k, size, r)
 			require.Len(t, p, size)
 			if k != KindBinary {
@@ -62,7 +62,7 @@ func echoed(ring *Ring, n, cut int) []byte {
 
 func TestEchoAcceptsEveryCut(t *testing.T) {
 	for _, size := range []int{0, 1, 125, 126, 300, 70_000} {
-		ring := NewRing(KindMixed, size, 3)
+		ring := NewRing(KindMixed, size, 3, Deflate{})
 		stream := echoed(ring, 5, max(1, size/3))
 		for _, step := range []int{1, 2, 3, 7, 64, len(stream)} {
 			var e Echo
@@ -79,7 +79,7 @@ func TestEchoAcceptsEveryCut(t *testing.T) {
 }
 
 func TestEchoFindsWhatIsWrong(t *testing.T) {
-	ring := NewRing(KindText, 20, 1)
+	ring := NewRing(KindText, 20, 1, Deflate{})
 	good := echoed(ring, 3, 20)
 	for at := range good {
 		bad := append([]byte(nil), good...)
@@ -96,7 +96,7 @@ func TestEchoFindsWhatIsWrong(t *testing.T) {
 }
 
 func TestEchoSkipsPings(t *testing.T) {
-	ring := NewRing(KindText, 5, 1)
+	ring := NewRing(KindText, 5, 1, Deflate{})
 	var e Echo
 	e.Reset(ring, 0)
 	done, err := e.Feed(append([]byte{0x89, 2, 'a', 'b'}, echoed(ring, 1, 5)...))
@@ -105,9 +105,9 @@ func TestEchoSkipsPings(t *testing.T) {
 }
 
 func TestRingIsContiguous(t *testing.T) {
-	ring := NewRing(KindBinary, 128, 16)
-	require.Len(t, ring.Frames, ring.Span()+16*ring.Frame)
-	require.Equal(t, ring.Frames[:16*ring.Frame], ring.Frames[ring.Span():])
+	ring := NewRing(KindBinary, 128, 16, Deflate{})
+	require.Len(t, ring.Frames, ring.Span()+ring.Start(16))
+	require.Equal(t, ring.Frames[:ring.Start(16)], ring.Frames[ring.Span():])
 }
 
 func TestResponse(t *testing.T) {
@@ -122,4 +122,32 @@ func TestResponse(t *testing.T) {
 	require.Error(t, err)
 	_, err = Response([]byte("HTTP/1.1 101 Switching Protocols\r\n\r\n"))
 	require.Error(t, err)
+}
+
+// Control frames are handed out whole, however they are cut, and the echo that
+// they come in the middle of goes on.
+func TestControlFramesAreHandedOut(t *testing.T) {
+	ring := NewRing(KindText, 10, 1, Deflate{})
+	message := echoed(ring, 1, 4) // in frames of 6 bytes
+	stream := append([]byte{0x89, 0}, message[:6]...)
+	stream = append(stream, 0x89, 2, 'h', 'i')
+	stream = append(append(stream, message[6:]...), 0x88, 2, 3, 0xe8)
+	for step := 1; step <= len(stream); step++ {
+		var got []string
+		e := Echo{Control: func(opcode byte, payload []byte) error {
+			got = append(got, string('0'+rune(opcode))+string(payload))
+			return nil
+		}}
+		e.Reset(ring, 0)
+		done := 0
+		for p := stream; len(p) > 0; {
+			part := p[:min(step, len(p))]
+			p = p[len(part):]
+			n, err := e.Feed(part)
+			require.NoError(t, err)
+			done += n
+		}
+		require.Equal(t, 1, done)
+		require.Equal(t, []string{"9", "9hi", "8\x03\xe8"}, got, "cut every %d bytes", step)
+	}
 }
