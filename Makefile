@@ -81,6 +81,7 @@ bench: ## compare with other libraries: make bench BENCH='-libs ours-*,gorilla -
 bench-smoke: ## see that the comparison works, without numbers worth a look
 	cd bench && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) test -short ./...
 	cd bench && $(GO) run ./run -quick -out "$$(mktemp -d)"
+	$(GO) test -run xxx -bench . -benchtime 1x ./...
 
 .PHONY: scale
 scale: ## an Engine with 100,000 connections for ten minutes: make scale SCALE='-conns 20000 -duration 1m'

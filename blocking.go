@@ -53,7 +53,7 @@ func (b *blocking) usable(ctx context.Context) error {
 func (b *blocking) ends(ctx context.Context, ev *event) error {
 	switch ev.kind {
 	case eventClose, eventFail:
-		return b.part(ctx, b.rd.in.part(ev))
+		return b.part(ctx, b.rd.part(ev))
 	case eventLost:
 		return b.lost(ev.lost)
 	}
@@ -140,6 +140,7 @@ func (b *blocking) lend(ctx context.Context, buf []byte) error {
 func (b *blocking) received(ctx context.Context, buf []byte, into bool) (MessageType, []byte, error) {
 	var ev event
 	for ev.kind != eventMessage {
+		ev.data = buf // see lend
 		if b.advance(false, &ev); ev.kind == eventMore {
 			return 0, nil, errAgain
 		}

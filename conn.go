@@ -13,7 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/seed86893212/websocket/internal/bufpool"
 	"github.com/seed86893212/websocket/internal/flate"
 )
 
@@ -159,7 +158,7 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 			return
 		}
 		defer c.endLoop()
-		c.l.rd.in.grow = bufpool.Grow
+		c.l.rd.grow(true)
 		err := c.l.discard(ctx)
 		if err == nil {
 			err = runLoop(ctx, &c.l, func(ev *event) (more bool) {
@@ -184,7 +183,7 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 // endLoop ends a loop: a closing handshake begun in its body is seen through.
 func (c *Conn) endLoop() {
 	c.l.rd.role.user.Store(false)
-	c.l.rd.in.grow = growOwned
+	c.l.rd.grow(false)
 	c.l.wr.release()
 	if !c.l.isOpen() {
 		c.l.receiveEnd()
@@ -434,7 +433,7 @@ func (c *Conn) RemoteAddr() net.Addr { return c.l.transport().remoteAddr() }
 // SetMaxMessageSize changes MaxMessageSize for the messages that begin from now
 // on, with the meaning it has in the options. It is for the reading goroutine.
 func (c *Conn) SetMaxMessageSize(n int64) {
-	c.l.rd.in.join.limit = orDefault(n, DefaultMaxMessageSize)
+	c.l.rd.limitTo(orDefault(n, DefaultMaxMessageSize))
 }
 
 // SetUserData keeps v with the connection, for the application.

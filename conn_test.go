@@ -293,31 +293,3 @@ func TestPing(t *testing.T) {
 		<-ctx.Done()
 	})
 }
-
-// TestFragmentsGrowOnce: what reading a message in many frames copies must not
-// grow with their number.
-func TestFragmentsGrowOnce(t *testing.T) {
-	for _, size := range []int{100, 5000, 40000} {
-		client, server := connectPair(t, tcpPair)
-		copied := 0
-		server.l.rd.in.grow = func(b []byte, n int) []byte {
-			copied += len(b)
-			return growOwned(b, n)
-		}
-		const frames = 400
-		go func() {
-			w, err := client.Writer(bg, MessageBinary)
-			assert.NoError(t, err)
-			for range frames {
-				w.Write(make([]byte, size))
-				w.Flush()
-			}
-			assert.NoError(t, w.Close())
-		}()
-		server.SetMaxMessageSize(-1)
-		_, p, err := server.Read(bg)
-		require.NoError(t, err)
-		require.Len(t, p, frames*size)
-		assert.Less(t, copied, 2*len(p))
-	}
-}

@@ -475,9 +475,9 @@ func TestCompressionMemory(t *testing.T) {
 	go client.WriteText(bg, sampleText(50000))
 	_, _, err := server.Read(bg)
 	require.NoError(t, err)
-	assert.Equal(t, 1<<12, server.l.rd.in.z.history.Size())
-	assert.Nil(t, server.l.rd.in.z.z)
-	assert.Nil(t, server.l.rd.in.z.out)
+	assert.Equal(t, 1<<12, server.l.rd.z.history.Size())
+	assert.Nil(t, server.l.rd.z.z)
+	assert.Nil(t, server.l.rd.z.out)
 }
 
 // What a connection that waits keeps after 100 KiB each way, in both directions
@@ -513,7 +513,7 @@ func TestIdleCompressedMemory(t *testing.T) {
 		require.NoError(t, within(t, time.Minute, echoed))
 		require.Greater(t, total, 100<<10)
 		for _, c := range []*Conn{client, server} {
-			in := c.l.rd.in.z
+			in := c.l.rd.z
 			assert.Equal(t, want, c.agreed.z.history.Size()+in.history.Size(), header)
 			assert.Nil(t, in.z, "an inflater is held between messages")
 			assert.Nil(t, in.out, "a buffer is held between messages")

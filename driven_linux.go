@@ -222,7 +222,7 @@ func (d *driven) receive(in bool) {
 		case eventLost:
 			l.end(l.unexpected(ev.lost), false)
 		case eventClose, eventFail:
-			p := l.rd.in.part(&ev)
+			p := l.rd.part(&ev)
 			l.leave(&p)
 			d.leaving = &p
 			d.leave(false)
@@ -310,19 +310,9 @@ func (d *driven) wakeRead(on bool) {
 
 // recv is for who has the turn, which alone closes the descriptor.
 func (d *driven) recv(in *input, p []byte) (int, error) {
-	own := len(p) == 0
-	if own {
-		p = in.fill(rawRead)
-	}
-	n, err := poll.Recv(uintptr(d.fd), p)
+	n, err := recvFrom(uintptr(d.fd), in, p)
 	if n > 0 {
-		if own {
-			in.w = n
-		}
 		return n, nil
-	}
-	if own {
-		in.free()
 	}
 	if err == nil {
 		return 0, io.EOF

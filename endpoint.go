@@ -3,9 +3,11 @@
 package websocket
 
 import (
+	"encoding/binary"
 	"math"
 
 	"github.com/seed86893212/websocket/internal/bufpool"
+	"github.com/seed86893212/websocket/internal/xor"
 )
 
 // eventKind says what the inbound half found in the peer's bytes.
@@ -74,8 +76,8 @@ func (c *cut) add(p []byte) { c.n += copy(c.bytes[c.n:], p) }
 // of them. With stream, data messages come in pieces as they arrive and are not
 // kept.
 func (in *inbound) next(b []byte, stream bool, ev *event) int {
-	if !stream {
-		if n := in.whole(b, ev); n > 0 {
+	if !stream && in.idle() {
+		if n := takeWhole(b, in.rx.role, in.join.limit, ev); n > 0 {
 			return n
 		}
 	}
@@ -131,28 +133,44 @@ func (in *inbound) next(b []byte, stream bool, ev *event) int {
 	}
 }
 
-// whole is next for what nearly always comes: a whole message of one frame of
-// fewer than 64 KiB, all of it here and as it should be. For anything else it
-// returns 0 and has done nothing.
-func (in *inbound) whole(b []byte, ev *event) int {
-	if in.rx.busy || in.join.kind != 0 {
-		return 0
-	}
-	op, head, length := in.rx.shortHeader(b)
-	if head == 0 || length > len(b)-head || in.join.limit > 0 && int64(length) > in.join.limit {
+// takeWhole is next, between messages, for what nearly always comes: a whole
+// message of one frame of fewer than 64 KiB, all of it here and as it should be.
+// For anything else it returns 0 and has done nothing. It needs no inbound.
+func takeWhole(b []byte, side Role, limit int64, ev *event) int {
+	op, head, length := shortHeader(b, side)
+	if head == 0 || length > len(b)-head || limit > 0 && int64(length) > limit {
 		return 0
 	}
 	p := b[head : head+length : head+length] // appending to it must not touch the next frame
-	var text *textCheck
-	if op == OpText {
-		text = &in.join.text
+	var key uint32
+	if side == RoleServer {
+		key = binary.LittleEndian.Uint32(b[head-4:])
 	}
-	if !in.rx.unmask(p, text) || !in.join.text.whole() {
+	if !unmaskWhole(p, op, side, key) {
 		ev.fail(errText())
 		return head + length
 	}
 	ev.kind, ev.typ, ev.data, ev.final, ev.kept = eventMessage, MessageType(op), p, true, false
 	return head + length
+}
+
+// unmaskWhole unmasks the payload of a whole message and reports whether it may be
+// what op says.
+func unmaskWhole(p []byte, op Opcode, side Role, key uint32) bool {
+	switch masked := side == RoleServer; {
+	case op == OpText:
+		var text textCheck
+		var ok bool
+		if masked {
+			_, ok = text.unmask(p, key)
+		} else {
+			ok = text.write(p)
+		}
+		return ok && text.whole()
+	case masked:
+		xor.Mask(p, key)
+	}
+	return true
 }
 
 // begin applies to a frame, from its header, what does not depend on the frame
@@ -365,9 +383,9 @@ type parting struct {
 	linger bool // then receive, and drop, until the peer closes
 }
 
-// part returns how an eventClose or eventFail ends the connection. This is the
-// one door through which it fails.
-func (in *inbound) part(ev *event) parting {
+// partWith returns how an eventClose or eventFail ends the connection, on this side
+// of it. This is the one door through which it fails.
+func partWith(ev *event, side Role) parting {
 	if ev.kind == eventClose {
 		return parting{
 			cause: ev.close,
@@ -376,7 +394,7 @@ func (in *inbound) part(ev *event) parting {
 			code: ev.close.Code,
 			// "the server MUST close the underlying TCP connection immediately;
 			// the client SHOULD wait for the server to close" (section 7.1.1).
-			linger: in.rx.role == RoleClient,
+			linger: side == RoleClient,
 		}
 	}
 	// Section 7.1.7. Closing with input unread would reset the connection, and
@@ -384,10 +402,16 @@ func (in *inbound) part(ev *event) parting {
 	return parting{cause: ev.close, code: ev.close.Code, reason: ev.close.Reason, half: true, linger: true}
 }
 
-// pending reports whether b begins with what looks like a whole further frame.
-// It is a hint only.
-func (in *inbound) pending(b []byte) bool {
-	if in.rx.busy || in.rx.cut > 0 || len(b) < 2 {
+// idle reports whether the peer is between two messages and two frames, so that
+// nothing need be known of what it sent.
+func (in *inbound) idle() bool {
+	return !in.rx.busy && in.rx.cut == 0 && in.join.kind == 0
+}
+
+// pending reports whether b, between two frames, begins with what looks like a
+// whole further frame. It is a hint only.
+func pending(b []byte) bool {
+	if len(b) < 2 {
 		return false
 	}
 	length, n := int(b[1]&0x7f), 2

@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"github.com/seed86893212/websocket/internal/bufpool"
 )
 
 // brokenTime is how long reading may go on once writing has failed.
@@ -56,6 +54,7 @@ func (l *link) advance(stream bool, ev *event) {
 		if ev.kind == eventMore || l.apply(ev) {
 			return
 		}
+		ev.data = nil // no memory for a message
 	}
 }
 
@@ -186,7 +185,7 @@ func (l *link) drive(drains bool) error {
 	if err := l.rd.role.drive(false); err != nil {
 		return l.notFree(err)
 	}
-	l.rd.in.grow = bufpool.Grow
+	l.rd.grow(true)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.drains = drains

@@ -30,7 +30,7 @@ func (t *memoryTransport) stand(s stepper) error {
 	}
 }
 
-func (t *memoryTransport) recv(in *input, p []byte) (int, error) {
+func (t *memoryTransport) recv(in *input, _ []byte) (int, error) {
 	switch {
 	case t.empty:
 		return 0, errAgain
@@ -39,7 +39,8 @@ func (t *memoryTransport) recv(in *input, p []byte) (int, error) {
 	}
 	t.left--
 	t.empty = true
-	in.w = copy(in.fill(64<<10), t.frames)
+	in.fill(chunkSize)
+	in.w = copy(in.buf, t.frames)
 	return in.w, nil
 }
 
@@ -80,7 +81,7 @@ func BenchmarkEchoInMemory(b *testing.B) {
 					for range depth {
 						frames = client.appendFrame(frames, Opcode(typ), true, make([]byte, 128))
 					}
-					c := &Conn{}
+					c := &Conn{agreed: &nothingAgreed}
 					t := &memoryTransport{frames: frames, left: b.N/depth + 1}
 					c.l.init(t, RoleServer, (&ConnConfig{Heartbeat: -1}).settings(), deflation{}, nil)
 					b.ReportAllocs()

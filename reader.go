@@ -4,6 +4,7 @@ package websocket
 
 import (
 	"context"
+	"sync"
 
 	"github.com/seed86893212/websocket/internal/bufpool"
 )
@@ -14,21 +15,75 @@ type reader struct {
 	bell // with the transport
 	role readerRole
 
-	in   inbound
-	buf  input
-	lent bool // the current message arrives in its reader's buffer
-	got  int  // bytes in what room returned that the inbound does not know of yet
+	buf   input
+	in    *inbound   // nil while there is nothing but whole messages
+	z     *inflation // nil unless permessage-deflate was agreed on
+	limit int64      // of the messages that begin, 0 for none
+	side  Role
+	loops bool  // messages are handed out in a loop, which gives their memory back
+	lent  bool  // the current message arrives in its reader's buffer
+	got   int32 // bytes in what room returned that in does not know of yet
 }
 
-func (r *reader) init(t transport, role Role, limit int64, deflate deflation, buffered []byte) {
-	r.t = t
-	r.in.z = newInflation(deflate)
-	r.in.rx.inflates = r.in.z != nil
-	r.in.rx.role = role
-	r.in.join.limit = limit
-	r.in.grow = growOwned
+// Inbounds come from a pool. A connection needs one only while something has
+// arrived in part, so that an idle one costs nothing.
+var inbounds = sync.Pool{New: func() any { return new(inbound) }}
+
+func (r *reader) init(t transport, side Role, limit int64, deflate deflation, buffered []byte) {
+	r.t, r.side, r.limit = t, side, limit
+	r.z = newInflation(deflate)
 	if len(buffered) > 0 {
-		r.buf.w = copy(r.buf.fill(len(buffered)), buffered)
+		r.buf.fill(len(buffered))
+		r.buf.w = copy(r.buf.buf, buffered)
+	}
+}
+
+// load returns in, which it makes if there is none.
+func (r *reader) load() *inbound {
+	if r.in == nil {
+		in := inbounds.Get().(*inbound)
+		in.rx.role, in.rx.inflates = r.side, r.z != nil
+		in.join.limit, in.z = r.limit, r.z
+		r.in = in
+		r.grow(r.loops)
+	}
+	return r.in
+}
+
+// shelve gives in up if nothing has arrived in part.
+func (r *reader) shelve() {
+	if in := r.in; in != nil && in.idle() {
+		if in.z != nil {
+			in.z.spare()
+		}
+		r.drop()
+	}
+}
+
+// drop gives in up, and what has arrived in part.
+func (r *reader) drop() {
+	*r.in = inbound{}
+	inbounds.Put(r.in)
+	r.in = nil
+}
+
+// grow says whether messages are handed out in a loop.
+func (r *reader) grow(loops bool) {
+	r.loops = loops
+	switch {
+	case r.in == nil:
+	case loops:
+		r.in.grow = bufpool.Grow
+	default:
+		r.in.grow = growOwned
+	}
+}
+
+// limitTo changes the limit of the messages that begin from now on.
+func (r *reader) limitTo(n int64) {
+	r.limit = n
+	if r.in != nil {
+		r.in.join.limit = n
 	}
 }
 
@@ -40,30 +95,73 @@ func growOwned(b []byte, n int) []byte {
 }
 
 // next makes ev the next event in what has been received, eventMore if there is
-// none. With stream, messages come in pieces.
+// none. With stream, messages come in pieces. The input's buffer stays until the
+// event has been used. If a message may arrive in its reader's buffer, ev.data is
+// that.
 func (r *reader) next(stream bool, ev *event) {
+	if r.in == nil {
+		if r.buf.empty() {
+			ev.kind = eventMore
+			return
+		}
+		if !stream {
+			c := r.buf.chunk
+			if n := takeWhole(c.buf[c.r:c.w], r.side, r.limit, ev); n > 0 {
+				c.r += n
+				return
+			}
+		}
+	}
+	r.nextPart(stream, ev)
+}
+
+// nextPart is next for what may be cut, or not quite as it should be.
+func (r *reader) nextPart(stream bool, ev *event) {
+	in := r.load()
+	if r.lent && in.join.kind == 0 && in.join.buf == nil {
+		in.join.buf = ev.data[:0]
+	}
 	if n := r.got; n > 0 {
 		r.got = 0
-		if r.in.filled(n, ev); ev.kind != eventMore {
+		if in.filled(int(n), ev); ev.kind != eventMore {
 			return
 		}
 	}
-	// The buffer stays until the event has been used.
-	r.buf.r += r.in.next(r.buf.bytes(), stream, ev)
+	n := in.next(r.buf.bytes(), stream, ev)
+	if n > 0 {
+		r.buf.r += n
+	}
 }
+
+// part returns how ev ends the connection: see partWith.
+func (r *reader) part(ev *event) parting { return partWith(ev, r.side) }
 
 // more reports whether a whole further frame seems to have been received.
 func (r *reader) more() bool {
-	b := r.buf.bytes()
-	return len(b) > 0 && r.in.pending(b)
+	if r.buf.empty() || r.in != nil && !r.in.idle() {
+		return false
+	}
+	return pending(r.buf.bytes())
 }
 
-// spare gives up the input buffer if everything in it has been used. It is
-// called before waiting, when no event is in use.
+// spare gives up what holds nothing any more. It is called before waiting, when no
+// event is in use.
 func (r *reader) spare() {
-	if r.buf.buf != nil && r.buf.r == r.buf.w {
+	if r.in != nil {
+		r.shelve()
+	}
+	if r.buf.empty() {
 		r.buf.free()
 	}
+}
+
+// room returns where the next bytes may be read to straight away, if there is such
+// a place.
+func (r *reader) room() []byte {
+	if r.in == nil {
+		return nil
+	}
+	return r.in.room()
 }
 
 // ready gets ready for a wait for input, and returns where the input may go, for
@@ -71,14 +169,14 @@ func (r *reader) spare() {
 func (r *reader) ready(ctx context.Context) (room []byte) {
 	r.spare()
 	r.bell.watch(ctx)
-	return r.in.room()
+	return r.room()
 }
 
 // took notes that n bytes have been received. If there was room for them, the
 // inbound is told as the next event is asked for.
 func (r *reader) took(n int, room []byte) {
 	if len(room) > 0 {
-		r.got = n
+		r.got = int32(n) // no receipt is longer
 	}
 }
 
@@ -86,7 +184,7 @@ func (r *reader) took(n int, room []byte) {
 // errAgain if there is nothing.
 func (r *reader) recv() error {
 	r.spare()
-	room := r.in.room()
+	room := r.room()
 	n, err := r.t.recv(&r.buf, room)
 	if err == nil {
 		r.took(n, room)
@@ -113,18 +211,18 @@ func (r *reader) reuse(ev *event) {
 func (r *reader) free() {
 	r.bell.unwatch()
 	r.buf.free()
-	r.in.join.buf, r.in.control = nil, nil
-	if r.in.z != nil {
-		r.in.z.free()
+	if r.in != nil {
+		r.drop()
+	}
+	if r.z != nil {
+		r.z.free()
 	}
 }
 
-// lend makes the next message arrive in buf, unless it has begun to arrive.
+// lend says that the next message may arrive in buf, which next is given, unless it
+// has begun to arrive.
 func (r *reader) lend(buf []byte) {
-	r.lent = cap(buf) > 0 && r.in.join.kind == 0 && r.in.join.buf == nil
-	if r.lent {
-		r.in.join.buf = buf[:0]
-	}
+	r.lent = cap(buf) > 0 && (r.in == nil || r.in.join.kind == 0 && r.in.join.buf == nil)
 }
 
 // takeBack ends a loan, and reports whether there was one. What has arrived of a
@@ -134,10 +232,12 @@ func (r *reader) takeBack(partly bool) (lent bool) {
 		return false
 	}
 	r.lent = false
-	if !partly || len(r.in.join.buf) == 0 {
-		r.in.join.buf = nil
-		return true
+	switch in := r.in; {
+	case in == nil:
+	case !partly || len(in.join.buf) == 0:
+		in.join.buf = nil
+	default:
+		in.join.buf = append([]byte(nil), in.join.buf...)
 	}
-	r.in.join.buf = append([]byte(nil), r.in.join.buf...)
 	return true
 }

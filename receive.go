@@ -3,8 +3,6 @@
 package websocket
 
 import (
-	"encoding/binary"
-
 	"github.com/seed86893212/websocket/internal/xor"
 )
 
@@ -45,20 +43,20 @@ func (r *receiver) header(b []byte) (int, *CloseError) {
 
 // shortHeader reads the header that nearly every frame has: whole at the front of
 // b, of a message of one frame with fewer than 64 KiB, and as it should be. It
-// returns the header's length, 0 for any other, and the payload's.
-func (r *receiver) shortHeader(b []byte) (op Opcode, n, length int) {
-	if len(b) < 8 || r.cut > 0 || b[0] != 0x80|byte(OpText) && b[0] != 0x80|byte(OpBinary) {
+// returns the header's length, 0 for any other, and the payload's. The masking key
+// is the header's last four bytes.
+func shortHeader(b []byte, side Role) (op Opcode, n, length int) {
+	if len(b) < 8 || b[0] != 0x80|byte(OpText) && b[0] != 0x80|byte(OpBinary) {
 		return 0, 0, 0
 	}
 	length, n = int(b[1]&0x7f), 2
 	if length == 126 {
 		length, n = int(b[2])<<8|int(b[3]), 4
 	}
-	if length < 126 != (n == 2) || b[1]&0x7f == 127 || b[1]&0x80 != 0 != (r.role == RoleServer) {
+	if length < 126 != (n == 2) || b[1]&0x7f == 127 || b[1]&0x80 != 0 != (side == RoleServer) {
 		return 0, 0, 0
 	}
-	if r.role == RoleServer {
-		r.key = binary.LittleEndian.Uint32(b[n:])
+	if side == RoleServer {
 		n += 4
 	}
 	return Opcode(b[0] & 0x0f), n, length

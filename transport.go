@@ -5,6 +5,7 @@ package websocket
 import (
 	"errors"
 	"net"
+	"sync"
 	"syscall"
 	"time"
 
@@ -90,23 +91,70 @@ var (
 )
 
 // An input holds bytes that were received and not yet taken in. While nothing
-// is received it holds no buffer.
-type input struct {
+// is received it holds nothing.
+type input struct{ *chunk }
+
+// A chunk is what was received at one go: those of buf's bytes from r to w that have
+// not been taken in.
+type chunk struct {
 	buf  []byte
 	r, w int
 }
 
-func (in *input) bytes() []byte { return in.buf[in.r:in.w] }
+// Chunks come from pools: those for chunkSize bytes with their buffers, others
+// without.
+var bigChunks, chunks = sync.Pool{New: func() any { return &chunk{buf: make([]byte, chunkSize)} }},
+	sync.Pool{New: func() any { return new(chunk) }}
 
-func (in *input) free() {
-	bufpool.Put(in.buf)
-	*in = input{}
+// chunkSize is how much is received at a time where a buffer is taken only once
+// there is something to receive.
+const chunkSize = 64 << 10
+
+// empty reports whether everything has been taken in.
+func (in *input) empty() bool { return in.chunk == nil || in.r == in.w }
+
+func (in *input) bytes() []byte {
+	if in.chunk == nil {
+		return nil
+	}
+	return in.buf[in.r:in.w]
 }
 
-// fill gives in a buffer of size bytes to be read to. in is empty.
+func (in *input) free() {
+	c := in.chunk
+	if c == nil {
+		return
+	}
+	in.chunk, c.r, c.w = nil, 0, 0
+	if len(c.buf) == chunkSize {
+		bigChunks.Put(c)
+		return
+	}
+	bufpool.Put(c.buf)
+	c.buf = nil
+	chunks.Put(c)
+}
+
+// fill gives in a buffer of size bytes to be read to. in holds nothing.
 func (in *input) fill(size int) []byte {
-	in.buf = bufpool.Get(size)[:size]
+	if size == chunkSize {
+		in.chunk = bigChunks.Get().(*chunk)
+	} else {
+		in.chunk = chunks.Get().(*chunk)
+		in.buf = bufpool.Get(size)[:size]
+	}
 	return in.buf
+}
+
+// lend gives in somebody's buffer to be read to, until takeBack. in holds nothing.
+func (in *input) lend(p []byte) {
+	in.chunk = chunks.Get().(*chunk)
+	in.buf = p
+}
+
+func (in *input) takeBack() {
+	in.buf = nil
+	in.free()
 }
 
 // longAgo is a deadline in the past: it wakes whoever waits.

@@ -15,10 +15,6 @@ import (
 	"github.com/seed86893212/websocket/internal/poll"
 )
 
-// rawRead is how much a rawTransport reads at a time, into a buffer that it
-// takes once there is something to read.
-const rawRead = 64 << 10
-
 // A rawTransport is a TCP connection whose descriptor is read and written
 // directly, so that no buffer need wait for input.
 type rawTransport struct {
@@ -27,14 +23,14 @@ type rawTransport struct {
 
 	// What read was called with and found. The callback is stored once, so that
 	// a read allocates nothing.
-	in     *input // its buffer is where to read to, if into
+	in     *input // where to read to, in what it has if into
 	err    error
 	onRead func(fd uintptr) bool
 	turns  stepper // nil: a single receipt
 	readFD uintptr // while somebody stands in RawConn.Read
 
 	pin     atomic.Uint32 // tells others whether they may use readFD
-	into    bool          // the buffer is the caller's
+	into    bool          // in has been lent where to read to
 	drained bool          // the last receipt took all there was
 	again   bool          // the last send found no room
 
@@ -72,12 +68,12 @@ func newRawTransport(nc net.Conn) transport {
 func (t *rawTransport) read(in *input, p []byte) (int, error) {
 	t.in, t.err, t.into = in, nil, len(p) > 0
 	if t.into {
-		in.buf = p // which is empty, as all of it has been taken in
+		in.lend(p)
 	}
 	err := t.rc.Read(t.onRead)
-	n := in.w
+	n := len(in.bytes())
 	if t.into {
-		*in = input{}
+		in.takeBack()
 	}
 	if n == 0 && err == nil {
 		if err = t.err; err == nil {
@@ -117,23 +113,19 @@ func (t *rawTransport) readable() func(fd uintptr) bool {
 			}
 			return t.turns.step()
 		}
-		p := t.in.buf
-		if !t.into {
-			p = t.in.fill(rawRead)
+		var n int
+		var err error
+		if t.into {
+			n, err = poll.Recv(fd, t.in.buf)
+			t.in.w = max(n, 0)
+		} else {
+			n, err = recvFrom(fd, t.in, nil)
 		}
-		n, err := poll.Recv(fd, p)
 		if n > 0 {
-			t.in.w = n
 			return true
 		}
-		if !t.into {
-			t.in.free()
-		}
-		if err == syscall.EAGAIN {
-			return false
-		}
 		t.err = err
-		return true
+		return err != syscall.EAGAIN
 	}
 }
 
@@ -168,20 +160,14 @@ func (t *rawTransport) recv(in *input, p []byte) (int, error) {
 	if t.drained {
 		return 0, errAgain
 	}
-	own := len(p) == 0
-	if own {
-		p = in.fill(rawRead)
-	}
-	n, err := poll.Recv(t.readFD, p)
+	n, err := recvFrom(t.readFD, in, p)
 	if n > 0 {
-		t.drained = n < len(p)
-		if own {
-			in.w = n
+		room := len(p)
+		if room == 0 {
+			room = chunkSize
 		}
+		t.drained = n < room
 		return n, nil
-	}
-	if own {
-		in.free()
 	}
 	switch {
 	case err == syscall.EAGAIN:
@@ -262,6 +248,20 @@ func (t *rawTransport) unsent(err error) error {
 		return errAgain
 	}
 	return t.name("write", err)
+}
+
+// recvFrom receives what there is into p or, if that is empty, into in.
+func recvFrom(fd uintptr, in *input, p []byte) (int, error) {
+	if len(p) > 0 {
+		return poll.Recv(fd, p)
+	}
+	n, err := poll.Recv(fd, in.fill(chunkSize))
+	if n > 0 {
+		in.w = n
+	} else {
+		in.free()
+	}
+	return n, err
 }
 
 // sendTo sends what it can of p and q.
