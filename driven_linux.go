@@ -20,20 +20,21 @@ import (
 // and what is done when something happens. It waits for nothing. turn and what
 // it calls belong to one goroutine at a time; the rest to anybody.
 type driven struct {
-	c      *Conn
-	ev     *Events
-	loop   drivenLoop
-	busy   *busyness                     // nil if callbacks run on the loop
-	local  unique.Handle[netip.AddrPort] // that of its listener, mostly
-	remote netip.AddrPort
+	c     *Conn
+	ev    *Events
+	loop  *drivenLoop
+	aside *aside                        // nil until something of it is needed
+	local unique.Handle[netip.AddrPort] // that of its listener, mostly
 
-	leaving *parting // since the peer's close frame or a failure
-	halved  bool     // the peer has been told that nothing more will come
-	deaf    bool     // nothing more will come from it
-	opened  bool     // Open has been called
-	resting bool     // it has more to hand out, when others have had their turn
-	over    bool     // it has ended, and Close has been called
-	listed  bool     // the loop's: its turn comes
+	remote netip.Addr
+	port   uint16 // the peer's
+
+	halved  bool // the peer has been told that nothing more will come
+	deaf    bool // nothing more will come from it
+	opened  bool // Open has been called
+	resting bool // it has more to hand out, when others have had their turn
+	over    bool // it has ended, and Close has been called
+	listed  bool // the loop's: its turn comes
 
 	mu    sync.Mutex
 	id    uint64 // its slot, and how often that has been used; 0 before it has one
@@ -42,23 +43,42 @@ type driven struct {
 }
 
 // A drivenLoop is what a driven needs to know of its loop.
-type drivenLoop interface {
-	wake(d *driven) // has its turn called before long
-	watcher() *poll.Poller
+type drivenLoop struct {
+	wake     func(d *driven) // has its turn called before long
+	poller   *poll.Poller
+	blocking bool // callbacks run on goroutines of their own
 }
 
-// A busyness says what is to be done for a connection whose callbacks run on
-// goroutines of their own, one after the other.
-type busyness struct {
+// An aside is what most connections do not need: how they end, and what is to be
+// done where callbacks run on goroutines of their own, one after the other.
+type aside struct {
+	leaving *parting // since the peer's close frame or a failure
+
 	mu            sync.Mutex
 	working       bool // a goroutine does
 	again         bool // there is more to do
 	in, out, word bool
 }
 
+// leaving returns how the connection is to end, nil as long as it goes on.
+func (d *driven) leaving() *parting {
+	if d.aside == nil {
+		return nil
+	}
+	return d.aside.leaving
+}
+
+// part begins to end the connection.
+func (d *driven) part(p *parting) {
+	if d.aside == nil {
+		d.aside = new(aside)
+	}
+	d.aside.leaving = p
+}
+
 // note notes what is to be done, and reports whether a goroutine is to be
 // started for it.
-func (b *busyness) note(in, out, word bool) (start bool) {
+func (b *aside) note(in, out, word bool) (start bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.in, b.out, b.word, b.again = b.in || in, b.out || out, b.word || word, true
@@ -68,7 +88,7 @@ func (b *busyness) note(in, out, word bool) (start bool) {
 }
 
 // next returns what is to be done now. With more false, the goroutine ends.
-func (b *busyness) next() (in, out, word, more bool) {
+func (b *aside) next() (in, out, word, more bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	in, out, word, more = b.in, b.out, b.word, b.again
@@ -85,7 +105,7 @@ var generation struct {
 
 // adopt moves a connection whose reading side is the caller's away from net's
 // poller. It returns nil if that cannot be done.
-func adopt(c *Conn, ev *Events, loop drivenLoop, blocking bool) *driven {
+func adopt(c *Conn, ev *Events, loop *drivenLoop) *driven {
 	raw, ok := c.l.rd.t.(*rawTransport)
 	if !ok {
 		return nil
@@ -95,10 +115,11 @@ func adopt(c *Conn, ev *Events, loop drivenLoop, blocking bool) *driven {
 		return nil
 	}
 	d := &driven{c: c, ev: ev, loop: loop, fd: int32(fd)}
-	d.remote = addrPort(raw.nc.RemoteAddr())
+	peer := addrPort(raw.nc.RemoteAddr())
+	d.remote, d.port = peer.Addr(), peer.Port()
 	d.local = unique.Make(addrPort(raw.nc.LocalAddr()))
-	if blocking {
-		d.busy = new(busyness)
+	if loop.blocking {
+		d.aside = new(aside)
 		d.wants = poll.Once
 	}
 	c.l.rd.role.stand()
@@ -146,7 +167,7 @@ func (d *driven) begin(slot uint32) error {
 	if d.fd < 0 {
 		return net.ErrClosed
 	}
-	return d.loop.watcher().Add(int(d.fd), d.id, d.wants)
+	return d.loop.poller.Add(int(d.fd), d.id, d.wants)
 }
 
 // turn does what there is to do. in says that there may be something to receive,
@@ -172,7 +193,7 @@ func (d *driven) turn(in, out, word bool) (over bool) {
 	}
 	switch {
 	case l.isClosed():
-	case d.leaving != nil:
+	case d.leaving() != nil:
 		d.leave(in)
 	case d.resting && !word:
 	default:
@@ -198,7 +219,7 @@ func (d *driven) receive(in bool) {
 	var ev event
 	var until time.Time
 	for n := 1; !l.isClosed(); n++ {
-		if n%clockEvery == 0 && d.busy == nil {
+		if n%clockEvery == 0 && !d.loop.blocking {
 			if now := time.Now(); until.IsZero() {
 				until = now.Add(turnTime)
 			} else if now.After(until) {
@@ -224,7 +245,7 @@ func (d *driven) receive(in bool) {
 		case eventClose, eventFail:
 			p := l.rd.part(&ev)
 			l.leave(&p)
-			d.leaving = &p
+			d.part(&p)
 			d.leave(false)
 			return
 		case eventStart, eventChunk: // the rest of a message that a MessageReader began
@@ -237,7 +258,7 @@ func (d *driven) receive(in bool) {
 
 // leave goes on ending the connection as leaving says.
 func (d *driven) leave(in bool) {
-	l, p := &d.c.l, d.leaving
+	l, p := &d.c.l, d.leaving()
 	l.rd.buf.free()
 	if in {
 		d.deaf = d.drop() || d.deaf
@@ -348,7 +369,7 @@ func (d *driven) rearm() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.fd >= 0 && d.id != 0 {
-		_ = d.loop.watcher().Change(int(d.fd), d.id, d.wants)
+		_ = d.loop.poller.Change(int(d.fd), d.id, d.wants)
 	}
 }
 
@@ -367,7 +388,7 @@ func (d *driven) want(more, less uint32) {
 	}
 	d.wants = wants
 	if d.fd >= 0 && d.id != 0 {
-		_ = d.loop.watcher().Change(int(d.fd), d.id, wants)
+		_ = d.loop.poller.Change(int(d.fd), d.id, wants)
 	}
 }
 
@@ -389,7 +410,7 @@ func (d *driven) abort() error {
 	defer d.mu.Unlock()
 	if d.fd >= 0 {
 		if d.id != 0 {
-			d.loop.watcher().Remove(int(d.fd))
+			d.loop.poller.Remove(int(d.fd))
 		}
 		poll.Close(int(d.fd))
 		d.fd = -1
@@ -397,8 +418,10 @@ func (d *driven) abort() error {
 	return nil
 }
 
-func (d *driven) localAddr() net.Addr  { return net.TCPAddrFromAddrPort(d.local.Value()) }
-func (d *driven) remoteAddr() net.Addr { return net.TCPAddrFromAddrPort(d.remote) }
+func (d *driven) localAddr() net.Addr { return net.TCPAddrFromAddrPort(d.local.Value()) }
+func (d *driven) remoteAddr() net.Addr {
+	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(d.remote, d.port))
+}
 
 func (d *driven) rawConn() (syscall.RawConn, error) { return drivenRaw{d}, nil }
 

@@ -23,9 +23,9 @@ const (
 // An engineLoop drives the connections of one goroutine. Only that goroutine
 // knows which there are: others leave word in woken.
 type engineLoop struct {
-	poller   *poll.Poller
-	blocking bool
-	gone     func() // a connection's Close has returned
+	poller *poll.Poller
+	face   drivenLoop // what its connections see of it
+	gone   func()     // a connection's Close has returned
 
 	slots   []*driven // by number; nil for free ones
 	free    []uint32  // numbers of free slots
@@ -56,7 +56,8 @@ func newEngineLoop(blocking bool, gone func()) (*engineLoop, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &engineLoop{poller: p, blocking: blocking, gone: gone, events: make([]poll.Event, 0, loopEvents)}
+	l := &engineLoop{poller: p, gone: gone, events: make([]poll.Event, 0, loopEvents)}
+	l.face = drivenLoop{wake: l.wake, poller: p, blocking: blocking}
 	go l.run()
 	return l, nil
 }
@@ -64,15 +65,13 @@ func newEngineLoop(blocking bool, gone func()) (*engineLoop, error) {
 // attach takes a connection over whose reading side is the caller's. It returns
 // false if its transport is none for a loop.
 func (l *engineLoop) attach(c *Conn, ev *Events) bool {
-	d := adopt(c, ev, l, l.blocking)
+	d := adopt(c, ev, &l.face)
 	if d == nil {
 		return false
 	}
 	l.wake(d)
 	return true
 }
-
-func (l *engineLoop) watcher() *poll.Poller { return l.poller }
 
 // wake has a connection looked at.
 func (l *engineLoop) wake(d *driven) {
@@ -272,8 +271,8 @@ func (l *engineLoop) add(d *driven) {
 
 // turn lets a connection do what there is to do.
 func (l *engineLoop) turn(d *driven, in, out, word bool) {
-	if l.blocking {
-		if d.busy.note(in, out, word) {
+	if l.face.blocking {
+		if d.aside.note(in, out, word) {
 			go l.work(d)
 		}
 		return
@@ -292,12 +291,12 @@ func (l *engineLoop) work(d *driven) {
 	defer func() {
 		if !returned { // runtime.Goexit in a callback
 			d.c.l.beginClose(StatusInternalError, "")
-			d.busy.note(false, false, true)
+			d.aside.note(false, false, true)
 			go l.work(d)
 		}
 	}()
 	for {
-		in, out, word, more := d.busy.next()
+		in, out, word, more := d.aside.next()
 		if !more {
 			break
 		}

@@ -62,4 +62,5 @@ func TestIdleStack(t *testing.T) {
 func TestConnSize(t *testing.T) {
 	assert.LessOrEqual(t, unsafe.Sizeof(Conn{}), uintptr(424))
 	assert.LessOrEqual(t, unsafe.Sizeof(rawTransport{}), uintptr(128))
+	assert.LessOrEqual(t, unsafe.Sizeof(driven{}), uintptr(96))
 }
