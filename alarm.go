@@ -32,12 +32,12 @@ const (
 	alarmOver              // the connection should have ended by now
 )
 
-func (a *alarm) init(heartbeat, timeout time.Duration, owner ticker) {
+func (a *alarm) init(set *settings, owner ticker) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.keep = keepalive{interval: heartbeat, timeout: timeout, heard: a.now()}
-	if heartbeat > 0 {
-		a.timer = time.AfterFunc(heartbeat, owner.tick)
+	a.keep.heard = a.now()
+	if set.heartbeat > 0 {
+		a.timer = time.AfterFunc(set.heartbeat, owner.tick)
 	}
 }
 
@@ -60,9 +60,10 @@ const (
 	readExact              // keep is to be told at once
 )
 
-// park, received and leave tell what a read does: see keepalive.
+// park, received and leave tell what a read does: see keepalive. park is needed
+// with heartbeats alone.
 func (a *alarm) park() {
-	if a.keep.interval > 0 && a.reading.Or(readParked)&readExact != 0 {
+	if a.reading.Or(readParked)&readExact != 0 {
 		a.mu.Lock()
 		a.look(a.now())
 		a.mu.Unlock()
@@ -99,20 +100,20 @@ func (a *alarm) leave() {
 	a.keep.leave(now)
 }
 
-// look tells keep what reads have done. It reports whether something came. The
-// caller holds mu.
-func (a *alarm) look(now time.Duration) (heard bool) {
+// look tells keep what reads have done. It reports whether something came since
+// the last time, and whether a read waits. The caller holds mu.
+func (a *alarm) look(now time.Duration) (heard, parked bool) {
 	was := a.reading.And(^uint32(readHeard))
-	if heard = was&readHeard != 0; heard {
+	heard, parked = was&readHeard != 0, was&readParked != 0
+	if heard {
 		a.keep.received()
 	}
-	switch parked := was&readParked != 0; {
-	case parked && !a.keep.parked:
+	if parked {
 		a.keep.park(now)
-	case !parked && a.keep.parked:
+	} else {
 		a.keep.leave(now)
 	}
-	return heard
+	return heard, parked
 }
 
 // endWithin makes d from now the latest moment for the end, unless there is an
@@ -129,7 +130,7 @@ func (a *alarm) endWithin(d time.Duration, owner ticker) {
 }
 
 // due returns what is to be done now and sets the timer for the next time.
-func (a *alarm) due(owner ticker) alarmCall {
+func (a *alarm) due(set *settings, owner ticker) alarmCall {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.now()
@@ -142,15 +143,15 @@ func (a *alarm) due(owner ticker) alarmCall {
 		a.wakeAt(a.endBy, owner)
 		return alarmNothing
 	}
-	heard := a.look(now)
-	do, at := a.keep.next(now)
+	heard, parked := a.look(now)
+	do, at := a.keep.next(now, set.heartbeat, set.heartbeatTimeout, parked)
 	if heard { // soon again, to know when silence began
-		at = min(at, now+a.keep.interval/4)
+		at = min(at, now+set.heartbeat/4)
 	}
 	if at > 0 && !a.swept {
 		a.wakeAt(at, owner)
 	}
-	if a.keep.pinged > 0 {
+	if a.keep.ping != nil {
 		a.reading.Or(readExact)
 	} else {
 		a.reading.And(^uint32(readExact))
@@ -165,14 +166,14 @@ func (a *alarm) due(owner ticker) alarmCall {
 }
 
 // again puts alarmSilent off, as if the heartbeat had been sent just now.
-func (a *alarm) again(owner ticker) {
+func (a *alarm) again(set *settings, owner ticker) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.now()
 	a.look(now)
 	a.keep.again(now)
 	if !a.swept {
-		a.wakeAt(now+a.keep.timeout, owner)
+		a.wakeAt(now+set.heartbeatTimeout, owner)
 	}
 }
 

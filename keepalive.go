@@ -7,14 +7,16 @@ import "time"
 // A keepalive decides when a silent peer is pinged and when it is given up. All
 // times are durations since some fixed moment, and later than 0.
 type keepalive struct {
-	interval time.Duration // silence before a ping; 0: no heartbeat
-	timeout  time.Duration // how long reads wait for its answer; 0: for ever
-	heard    time.Duration // when something last came, as of the last park
-	pinged   time.Duration // when the last unanswered ping was sent; 0 for none
-	waited   time.Duration // how long reads have waited since the first of those
-	since    time.Duration // when the wait under way began, or that ping in it
-	parked   bool          // a read waits for input
-	traffic  bool          // something came since the last park
+	heard time.Duration // when something last came, as of the last park; 0: since that
+	ping  *unanswered   // nil while none is
+}
+
+// An unanswered is a ping that waits for its answer. Most of the time there is
+// none, so that it costs an idle connection nothing.
+type unanswered struct {
+	sent   time.Duration // the last one
+	waited time.Duration // how long reads have waited since the first one
+	since  time.Duration // when the wait under way began, or that ping in it; 0: no read waits
 }
 
 // heartbeat is what next wants to be done.
@@ -27,64 +29,81 @@ const (
 )
 
 // received notes that something came. Whatever it is, the peer lives.
-func (k *keepalive) received() {
-	k.traffic, k.parked = true, false
-	k.pinged, k.waited = 0, 0
-}
+func (k *keepalive) received() { k.heard, k.ping = 0, nil }
 
-// park notes that a read begins to wait for input, having found none.
+// park notes that a read waits for input, having found none.
 func (k *keepalive) park(now time.Duration) {
-	if k.traffic {
-		k.traffic, k.heard = false, now
+	k.settle(now)
+	if k.ping != nil && k.ping.since == 0 {
+		k.ping.since = now
 	}
-	k.parked, k.since = true, now
 }
 
-// leave notes that a read gives up waiting though nothing came. What it has
-// waited for the answer to a ping counts; the pause until the next read does not.
+// settle makes now the time of what has come since the last park.
+func (k *keepalive) settle(now time.Duration) {
+	if k.heard == 0 {
+		k.heard = now
+	}
+}
+
+// leave notes that no read waits, though nothing came. What was waited for the
+// answer to a ping counts; the pause until the next read does not.
 func (k *keepalive) leave(now time.Duration) {
-	k.waited = k.waitedFor(now)
-	k.parked = false
+	if u := k.ping; u != nil {
+		u.waited, u.since = u.waitedFor(now), 0
+	}
 }
 
-// waitedFor returns how long reads have waited for the answer to a ping.
-func (k *keepalive) waitedFor(now time.Duration) time.Duration {
-	if k.pinged == 0 || !k.parked {
-		return k.waited
+// waitedFor returns how long reads have waited for the answer.
+func (u *unanswered) waitedFor(now time.Duration) time.Duration {
+	if u.since == 0 {
+		return u.waited
 	}
-	return k.waited + now - k.since
+	return u.waited + now - u.since
 }
 
 // again begins the wait for the answer to the last ping anew.
-func (k *keepalive) again(now time.Duration) { k.waited, k.since = 0, now }
+func (k *keepalive) again(now time.Duration) {
+	if u := k.ping; u != nil {
+		u.waited = 0
+		if u.since > 0 {
+			u.since = now
+		}
+	}
+}
 
-// next returns what is to be done now, and when to ask again: 0 for never. A
-// ping it asks for counts as sent.
-func (k *keepalive) next(now time.Duration) (heartbeat, time.Duration) {
-	if k.interval == 0 {
+// next returns what is to be done now, and when to ask again: 0 for never. A peer
+// is pinged after an interval of silence, 0 for never, and given up when reads have
+// waited for its answer for timeout, 0 for ever. A ping that next asks for counts
+// as sent; parked says that a read waits then.
+func (k *keepalive) next(now, interval, timeout time.Duration, parked bool) (heartbeat, time.Duration) {
+	if interval == 0 {
 		return heartbeatWait, 0
 	}
-	if k.pinged > 0 && k.timeout > 0 {
-		left := k.timeout - k.waitedFor(now)
-		if left <= 0 {
+	last := time.Duration(0)
+	if u := k.ping; u != nil {
+		last = u.sent
+		left := timeout - u.waitedFor(now)
+		if timeout > 0 && left <= 0 {
 			return heartbeatFail, 0
 		}
-		if k.parked {
-			return heartbeatWait, now + min(left, k.interval) // something may come
+		if timeout > 0 && u.since > 0 {
+			return heartbeatWait, now + min(left, interval) // something may come
 		}
 	}
-	if k.traffic {
-		k.traffic, k.heard = false, now
-	}
-	if due := max(k.heard, k.pinged) + k.interval; now < due {
+	k.settle(now)
+	if due := max(k.heard, last) + interval; now < due {
 		return heartbeatWait, due
 	}
-	if k.pinged == 0 {
-		k.waited, k.since = 0, now
+	if k.ping == nil {
+		k.ping = new(unanswered)
+		if parked {
+			k.ping.since = now
+		}
 	}
-	k.pinged = now
-	if k.timeout > 0 {
-		return heartbeatPing, now + min(k.timeout, k.interval)
+	k.ping.sent = now
+	if timeout > 0 {
+		return heartbeatPing, now + min(timeout, interval)
 	}
-	return heartbeatPing, now + k.interval
+	return heartbeatPing, now + interval
 }

@@ -127,17 +127,21 @@ func TestKeepalive(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			second := func(n int) time.Duration { return time.Duration(n) * time.Second }
-			k := keepalive{interval: second(tt.interval), timeout: second(tt.timeout), heard: second(1)}
+			k := keepalive{heard: second(1)}
+			parked := false
 			for _, s := range tt.steps {
 				switch s.does {
 				case "park":
 					k.park(second(s.at))
+					parked = true
 				case "leave":
 					k.leave(second(s.at))
+					parked = false
 				case "receive":
 					k.received()
+					parked = false
 				case "ask":
-					got, again := k.next(second(s.at))
+					got, again := k.next(second(s.at), second(tt.interval), second(tt.timeout), parked)
 					require.Equal(t, s.want, got, "at %d", s.at)
 					require.Equal(t, second(s.again), again, "at %d", s.at)
 				}
@@ -153,8 +157,9 @@ func TestKeepaliveAtRandom(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	fails := 0
 	for range 2000 {
-		k := keepalive{interval: time.Duration(1 + rnd.IntN(20)), timeout: time.Duration(rnd.IntN(20)), heard: 1}
-		waited, pinged, parked, ask := time.Duration(0), false, false, 1+k.interval
+		k := keepalive{heard: 1}
+		interval, timeout := time.Duration(1+rnd.IntN(20)), time.Duration(rnd.IntN(20))
+		waited, pinged, parked, ask := time.Duration(0), false, false, 1+interval
 		var silent, quiet time.Duration // since something came; since then, or since a read noted it
 		for now := time.Duration(1); now < 200; now++ {
 			if parked && pinged {
@@ -176,19 +181,19 @@ func TestKeepaliveAtRandom(t *testing.T) {
 			if now < ask {
 				continue
 			}
-			do, again := k.next(now)
+			do, again := k.next(now, interval, timeout, parked)
 			if do == heartbeatFail {
-				require.True(t, pinged && k.timeout > 0 && waited >= k.timeout, "at %d, having waited %d of %d", now, waited, k.timeout)
+				require.True(t, pinged && timeout > 0 && waited >= timeout, "at %d, having waited %d of %d", now, waited, timeout)
 				fails++
 				break
 			}
 			require.Greater(t, again, now)
-			require.False(t, parked && pinged && k.timeout > 0 && waited >= k.timeout, "should have given up")
+			require.False(t, parked && pinged && timeout > 0 && waited >= timeout, "should have given up")
 			if do == heartbeatPing {
-				require.GreaterOrEqual(t, silent, k.interval-1)
+				require.GreaterOrEqual(t, silent, interval-1)
 				pinged = true
 			}
-			require.True(t, pinged || quiet < 2*k.interval, "silent for %d, not pinged", quiet)
+			require.True(t, pinged || quiet < 2*interval, "silent for %d, not pinged", quiet)
 			ask = again
 		}
 	}

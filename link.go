@@ -41,7 +41,7 @@ func (l *link) init(t transport, side Role, set *settings, deflate deflation, bu
 	l.state.Store(uint32(StateOpen))
 	l.rd.init(t, side, set.maxMessageSize, deflate, buffered)
 	l.wr.init(t, side, set.sendLimit, l)
-	l.alarm.init(set.heartbeat, set.heartbeatTimeout, l)
+	l.alarm.init(set, l)
 }
 
 // advance makes ev the next event in what has been received, eventMore if there
@@ -152,7 +152,9 @@ func (l *link) received(ev *event) {
 // sent.
 func (l *link) park() {
 	l.rest()
-	l.alarm.park()
+	if l.set.heartbeat > 0 {
+		l.alarm.park()
+	}
 }
 
 // rest is called before others have their turn: what was held back is sent.
@@ -248,7 +250,7 @@ func (l *link) told(drained bool, err error) {
 
 // tick is called by the alarm.
 func (l *link) tick() {
-	switch l.alarm.due(l) {
+	switch l.alarm.due(l.set, l) {
 	case alarmOver:
 		cause := l.wr.failure()
 		if cause == nil {
@@ -257,7 +259,7 @@ func (l *link) tick() {
 		l.end(cause, false)
 	case alarmSilent:
 		if l.wr.slow() {
-			l.alarm.again(l)
+			l.alarm.again(l.set, l)
 			return
 		}
 		l.end(errNoHeartbeat, false)
