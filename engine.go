@@ -104,7 +104,7 @@ func (e *Engine) Attach(c *Conn, ev *Events) error {
 		return err
 	}
 	c.l.wr.neverWait()
-	c.l.attached.Store(true)
+	c.l.attach()
 	if l == nil || !l.attach(c, ev) {
 		e.serve(c, ev)
 	}

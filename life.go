@@ -79,28 +79,52 @@ func trimName(s string) string {
 // A life is how far a connection has come, and why it ended.
 type life struct {
 	mu     sync.Mutex
-	ended  chan struct{} // closed when everything has been given up; made when first asked for
-	cause  error         // why it ends; the first one counts
 	state  atomic.Uint32 // of type State; no need for mu
 	began  bool          // this side began the closing handshake, or just closed
 	ending bool          // somebody gives everything up
 	gone   bool          // everything has been given up
+	fate   *fate         // nil until there is something in it
+}
+
+// A fate is what there is to know of a connection's end, which nobody asks for as
+// long as it is idle.
+type fate struct {
+	cause error         // the first one counts
+	ended chan struct{} // closed when everything has been given up; made when first asked for
 }
 
 func (l *life) isOpen() bool   { return State(l.state.Load()) == StateOpen }
 func (l *life) isClosed() bool { return State(l.state.Load()) == StateClosed }
 
+// foretell returns fate, which it makes if there is none. The caller holds mu.
+func (l *life) foretell() *fate {
+	if l.fate == nil {
+		l.fate = new(fate)
+	}
+	return l.fate
+}
+
+// cause returns why the connection ends, nil if nobody has said. The caller holds
+// mu.
+func (l *life) cause() error {
+	if l.fate == nil {
+		return nil
+	}
+	return l.fate.cause
+}
+
 // done returns a channel that is closed when everything has been given up.
 func (l *life) done() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ended == nil {
-		l.ended = make(chan struct{})
+	f := l.foretell()
+	if f.ended == nil {
+		f.ended = make(chan struct{})
 		if l.gone {
-			close(l.ended)
+			close(f.ended)
 		}
 	}
-	return l.ended
+	return f.ended
 }
 
 // over says that everything has been given up.
@@ -108,8 +132,8 @@ func (l *life) over() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.gone = true
-	if l.ended != nil {
-		close(l.ended)
+	if l.fate != nil && l.fate.ended != nil {
+		close(l.fate.ended)
 	}
 }
 
@@ -125,8 +149,8 @@ func (l *life) close(began bool) bool {
 
 // blame sets the cause, unless there is one. The caller holds mu.
 func (l *life) blame(cause error) {
-	if l.cause == nil {
-		l.cause = cause
+	if cause != nil && l.cause() == nil {
+		l.foretell().cause = cause
 	}
 }
 
@@ -135,17 +159,18 @@ func (l *life) blame(cause error) {
 func (l *life) afterEnd() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return errClosed(l.cause)
+	return errClosed(l.cause())
 }
 
 // atEnd is the error of a call that was under way as the connection ended.
 func (l *life) atEnd() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.began || l.cause == nil {
-		return errClosed(l.cause)
+	cause := l.cause()
+	if l.began || cause == nil {
+		return errClosed(cause)
 	}
-	return l.cause
+	return cause
 }
 
 // err returns the cause of the end, nil before it.
@@ -160,10 +185,10 @@ func (l *life) err() error {
 func (l *life) reason() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.cause == nil {
-		return errClosed(nil)
+	if cause := l.cause(); cause != nil {
+		return cause
 	}
-	return l.cause
+	return errClosed(nil)
 }
 
 // writeError says what a caller is told whose write got err. open tells whether
@@ -191,6 +216,6 @@ func (l *life) endedWell(err error) bool {
 	if l.began {
 		return true
 	}
-	code := CloseStatus(l.cause)
+	code := CloseStatus(l.cause())
 	return code == StatusNormalClosure || code == StatusGoingAway
 }

@@ -25,13 +25,13 @@ type link struct {
 	life
 
 	// For the holder of the reader's role.
-	serial    uint32      // of the last message begun as a stream
-	attached  atomic.Bool // an Engine has taken the connection over
-	streaming bool        // it has not been received whole
-	held      bool        // something may have been held back for company
+	serial    uint32 // of the last message begun as a stream
+	streaming bool   // it has not been received whole
+	held      bool   // something may have been held back for company
 
 	// With life's mutex.
-	drains bool // the reader wants to know when the send queue has drained
+	attached bool // an Engine has taken the connection over
+	drains   bool // the reader wants to know when the send queue has drained
 
 	alarm alarm
 }
@@ -192,6 +192,19 @@ func (l *link) drive(drains bool) error {
 	defer l.mu.Unlock()
 	l.drains = drains
 	return nil
+}
+
+// attach notes that an Engine has taken the connection over, isAttached tells.
+func (l *link) attach() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.attached = true
+}
+
+func (l *link) isAttached() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.attached
 }
 
 // give gives the reader's role back.
@@ -363,9 +376,9 @@ func (l *link) closeNow() error {
 	l.mu.Lock()
 	if l.ending {
 		defer l.mu.Unlock()
-		return errClosed(l.cause)
+		return errClosed(l.cause())
 	}
-	l.began = l.began || l.cause == nil
+	l.began = l.began || l.cause() == nil
 	l.mu.Unlock()
 	l.end(nil, false)
 	return nil

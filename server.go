@@ -191,7 +191,7 @@ func (u *upgrader) runner(serve func(c *Conn, r *http.Request), c *Conn, r *http
 		returned := false
 		defer func() {
 			if returned {
-				if !c.l.attached.Load() {
+				if !c.l.isAttached() {
 					_ = c.Close(StatusNormalClosure, "")
 				}
 				return
