@@ -3,20 +3,18 @@
 package websocket
 
 import (
-	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// An alarm calls back when it may be time for something; due then tells what.
+// An alarm calls back when it may be time for something; due then tells what. It is
+// part of the life it watches over, and shares its mutex.
 type alarm struct {
-	mu      sync.Mutex
+	life
 	keep    keepalive
-	endBy   time.Duration // when the connection is ended whatever happens; 0 for never
-	stopped bool
-	swept   bool          // somebody asks from time to time: no timer for heartbeats
-	reading atomic.Uint32 // flags
 	timer   *time.Timer
+	reading atomic.Uint32 // flags
+	swept   bool          // somebody asks from time to time: no timer for heartbeats
 }
 
 // A ticker is called when it may be time for something.
@@ -117,15 +115,13 @@ func (a *alarm) look(now time.Duration) (heard, parked bool) {
 }
 
 // endWithin makes d from now the latest moment for the end, unless there is an
-// earlier one.
+// earlier one. The caller holds mu.
 func (a *alarm) endWithin(d time.Duration, owner ticker) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	by := a.now() + d
-	if a.stopped || a.endBy > 0 && a.endBy <= by {
+	if had := a.endBy(); a.ending || had > 0 && had <= by {
 		return
 	}
-	a.endBy = by
+	a.foretell().by = by
 	a.wakeAt(by, owner)
 }
 
@@ -134,13 +130,13 @@ func (a *alarm) due(set *settings, owner ticker) alarmCall {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.now()
-	switch {
-	case a.stopped:
+	switch by := a.endBy(); {
+	case a.ending:
 		return alarmNothing
-	case a.endBy > 0 && now >= a.endBy:
+	case by > 0 && now >= by:
 		return alarmOver
-	case a.endBy > 0:
-		a.wakeAt(a.endBy, owner)
+	case by > 0:
+		a.wakeAt(by, owner)
 		return alarmNothing
 	}
 	heard, parked := a.look(now)
@@ -188,22 +184,17 @@ func (a *alarm) wakeAt(at time.Duration, owner ticker) {
 }
 
 // sweep says that due will be called from time to time, so that heartbeats need
-// no timer.
+// no timer. The caller holds mu.
 func (a *alarm) sweep() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.swept = true
-	if a.endBy == 0 && a.timer != nil {
+	if a.endBy() == 0 && a.timer != nil {
 		a.timer.Stop()
 		a.timer = nil
 	}
 }
 
-// stop ends the alarm for good.
+// stop ends the alarm for good: the life is ending. The caller holds mu.
 func (a *alarm) stop() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.stopped = true
 	if a.timer != nil {
 		a.timer.Stop()
 	}

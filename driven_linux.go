@@ -274,7 +274,9 @@ func (d *driven) leave(in bool) {
 	case p.half && !d.halved:
 		d.halved = true
 		d.closeWrite()
+		l.mu.Lock()
 		l.alarm.endWithin(lingerTime, l)
+		l.mu.Unlock()
 	case !p.half && !p.linger:
 		l.end(p.cause, true)
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // State is how far a connection is. The browser's CONNECTING has no counterpart
@@ -91,6 +92,7 @@ type life struct {
 type fate struct {
 	cause error         // the first one counts
 	ended chan struct{} // closed when everything has been given up; made when first asked for
+	by    time.Duration // when it ends whatever happens, as the alarm counts; 0 for never
 }
 
 func (l *life) isOpen() bool   { return State(l.state.Load()) == StateOpen }
@@ -111,6 +113,14 @@ func (l *life) cause() error {
 		return nil
 	}
 	return l.fate.cause
+}
+
+// endBy returns when it ends whatever happens, 0 for never. The caller holds mu.
+func (l *life) endBy() time.Duration {
+	if l.fate == nil {
+		return 0
+	}
+	return l.fate.by
 }
 
 // done returns a channel that is closed when everything has been given up.

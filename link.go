@@ -18,11 +18,11 @@ const brokenTime = time.Second
 // Everybody who reads does it through advance, and everything that ends the
 // connection comes through end.
 type link struct {
-	rd   reader
-	wr   writer
-	set  *settings
-	ping atomic.Pointer[pinger] // nil until somebody waits for a pong
-	life
+	rd    reader
+	wr    writer
+	set   *settings
+	ping  atomic.Pointer[pinger] // nil until somebody waits for a pong
+	alarm                        // with the life
 
 	// For the holder of the reader's role.
 	serial    uint32 // of the last message begun as a stream
@@ -32,8 +32,6 @@ type link struct {
 	// With life's mutex.
 	attached bool // an Engine has taken the connection over
 	drains   bool // the reader wants to know when the send queue has drained
-
-	alarm alarm
 }
 
 func (l *link) init(t transport, side Role, set *settings, deflate deflation, buffered []byte) {
@@ -310,8 +308,8 @@ func (l *link) end(cause error, inOrder bool) {
 	l.ending = true
 	l.blame(cause)
 	l.state.Store(uint32(StateClosed))
-	l.mu.Unlock()
 	l.alarm.stop()
+	l.mu.Unlock()
 	if p := l.ping.Load(); p != nil {
 		p.end()
 	}
