@@ -437,7 +437,7 @@ type outbound struct {
 
 // appendClose appends the one close frame there will be. The code and reason
 // are those of checkClose.
-func (o *outbound) appendClose(dst []byte, code StatusCode, reason string) []byte {
+func (o *outbound) appendClose(dst []byte, code StatusCode, reason string, newKey func() uint32) []byte {
 	if o.closed {
 		return dst
 	}
@@ -446,5 +446,5 @@ func (o *outbound) appendClose(dst []byte, code StatusCode, reason string) []byt
 	if err != nil {
 		body, _ = AppendClosePayload(body[:0], StatusInternalError, "")
 	}
-	return o.appendFrame(dst, OpClose, true, body)
+	return o.appendFrame(dst, OpClose, true, body, newKey)
 }

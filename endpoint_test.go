@@ -587,15 +587,15 @@ func FuzzInbound(f *testing.F) {
 
 // RFC 6455, section 5.7, the other way round.
 func TestRFC6455_5_7_Frames(t *testing.T) {
-	client := sender{newKey: func() uint32 { return maskingKey([4]byte{0x37, 0xfa, 0x21, 0x3d}) }}
-	server := sender{}
+	client, server := sender{masks: true}, sender{}
+	key := func() uint32 { return maskingKey([4]byte{0x37, 0xfa, 0x21, 0x3d}) }
 	hello := []byte("Hello")
-	assert.Equal(t, wire("81 05 48656c6c6f"), server.appendFrame(nil, OpText, true, hello))
-	assert.Equal(t, wire("00 81 85 37fa213d 7f9f4d5158"), client.appendFrame(wire("00"), OpText, true, hello))
-	assert.Equal(t, wire("01 03 48656c"), server.appendFrame(nil, OpText, false, hello[:3]))
-	assert.Equal(t, wire("80 02 6c6f"), server.appendFrame(nil, OpContinuation, true, hello[3:]))
-	assert.Equal(t, wire("89 05 48656c6c6f"), server.appendFrame(nil, OpPing, true, hello))
-	assert.Equal(t, wire("8a 85 37fa213d 7f9f4d5158"), client.appendFrame(nil, OpPong, true, hello))
+	assert.Equal(t, wire("81 05 48656c6c6f"), server.appendFrame(nil, OpText, true, hello, key))
+	assert.Equal(t, wire("00 81 85 37fa213d 7f9f4d5158"), client.appendFrame(wire("00"), OpText, true, hello, key))
+	assert.Equal(t, wire("01 03 48656c"), server.appendFrame(nil, OpText, false, hello[:3], key))
+	assert.Equal(t, wire("80 02 6c6f"), server.appendFrame(nil, OpContinuation, true, hello[3:], key))
+	assert.Equal(t, wire("89 05 48656c6c6f"), server.appendFrame(nil, OpPing, true, hello, key))
+	assert.Equal(t, wire("8a 85 37fa213d 7f9f4d5158"), client.appendFrame(nil, OpPong, true, hello, key))
 	assert.Equal(t, wire("82 7e 0100"), server.appendHeader(nil, OpBinary, true, 256))
 	assert.Equal(t, wire("82 7f 0000000000010000"), server.appendHeader(nil, OpBinary, true, 65536))
 	assert.Equal(t, "Hello", string(hello), "the payload is not modified")
@@ -604,31 +604,29 @@ func TestRFC6455_5_7_Frames(t *testing.T) {
 // RFC 6455, section 5.3: a fresh key for every frame.
 func TestRFC6455_5_3_FreshKeys(t *testing.T) {
 	keys := uint32(0)
-	client := sender{newKey: func() uint32 { keys++; return keys }}
+	next := func() uint32 { keys++; return keys }
+	client := sender{masks: true}
 	for i := range byte(5) {
-		frame := client.appendFrame(nil, OpBinary, true, nil)
+		frame := client.appendFrame(nil, OpBinary, true, nil, next)
 		assert.Equal(t, append(wire("82 80"), i+1, 0, 0, 0), frame)
 	}
 	server := sender{} // needs none
-	assert.Equal(t, wire("82 00"), server.appendFrame(nil, OpBinary, true, nil))
+	assert.Equal(t, wire("82 00"), server.appendFrame(nil, OpBinary, true, nil, nil))
 }
 
 // What one side builds the other side finds.
 func TestBothHalves(t *testing.T) {
 	for _, role := range []Role{RoleClient, RoleServer} {
-		var out outbound
-		if role == RoleClient {
-			out.newKey = newMaskingKey
-		}
+		out := outbound{sender: sender{masks: role == RoleClient}}
 		in := newFeed(t, 3-role, DefaultMaxMessageSize, way{})
 		want := []string{}
 		for _, n := range []int{0, 1, 125, 126, 127, 65535, 65536, 100000} {
 			p := bytes.Repeat([]byte{byte(n), 0xff}, n)[:n]
-			in.write(out.appendFrame(nil, OpBinary, true, p))
+			in.write(out.appendFrame(nil, OpBinary, true, p, newMaskingKey))
 			want = append(want, describe("binary", p))
 		}
-		in.write(out.appendFrame(nil, OpPing, true, []byte("p")))
-		in.write(out.appendClose(nil, StatusGoingAway, "tired"))
+		in.write(out.appendFrame(nil, OpPing, true, []byte("p"), newMaskingKey))
+		in.write(out.appendClose(nil, StatusGoingAway, "tired", newMaskingKey))
 		want = append(want, `ping "p"`, `close 1001 "tired"`)
 		assert.Equal(t, want, in.found)
 	}
@@ -645,9 +643,9 @@ func TestRFC6455_5_5_1_OneClose(t *testing.T) {
 		"88 05 03e8627965": {StatusNormalClosure, "bye"},
 		"88 02 03f3":       {StatusAbnormalClosure, "never on the wire"},
 	} {
-		out := outbound{sender: sender{}}
-		assert.Equal(t, append([]byte("x"), wire(want)...), out.appendClose([]byte("x"), ask.code, ask.reason))
+		var out outbound
+		assert.Equal(t, append([]byte("x"), wire(want)...), out.appendClose([]byte("x"), ask.code, ask.reason, nil))
 		assert.True(t, out.closed)
-		assert.Equal(t, []byte("x"), out.appendClose([]byte("x"), StatusGoingAway, ""), "no second one")
+		assert.Equal(t, []byte("x"), out.appendClose([]byte("x"), StatusGoingAway, "", nil), "no second one")
 	}
 }

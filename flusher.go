@@ -67,9 +67,7 @@ type flushOwner interface{ told(drained bool, err error) }
 
 func (f *flusher) init(t transport, role Role, owner flushOwner) {
 	f.t, f.owner = t, owner
-	if role == RoleClient {
-		f.out.newKey = newMaskingKey
-	}
+	f.out.masks = role == RoleClient
 }
 
 // load returns box, which it makes if there is none. The caller holds mu.

@@ -72,14 +72,14 @@ func (t *memoryTransport) rawConn() (syscall.RawConn, error) {
 // BenchmarkEchoInMemory is what one echo of 128 bytes costs in user space, with
 // one message or sixteen in each receipt.
 func BenchmarkEchoInMemory(b *testing.B) {
-	client := sender{newKey: newMaskingKey}
+	client := sender{masks: true}
 	for _, depth := range []int{1, 16} {
 		for _, typ := range []MessageType{MessageBinary, MessageText} {
 			for _, mode := range []string{"messages", "serve"} {
 				b.Run(mode+"/"+typ.String()+"/"+map[int]string{1: "1", 16: "16"}[depth], func(b *testing.B) {
 					var frames []byte
 					for range depth {
-						frames = client.appendFrame(frames, Opcode(typ), true, make([]byte, 128))
+						frames = client.appendFrame(frames, Opcode(typ), true, make([]byte, 128), newMaskingKey)
 					}
 					c := &Conn{agreed: &nothingAgreed}
 					t := &memoryTransport{frames: frames, left: b.N/depth + 1}

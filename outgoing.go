@@ -87,7 +87,7 @@ func (g *outgoing) room(n int) {
 func (g *outgoing) add(out *outbound, op Opcode, final bool, p []byte) ticket {
 	g.room(maxHeader + len(p))
 	tk := ticket{from: g.added}
-	g.set(out.appendFrame(g.buf, op, final, p))
+	g.set(out.appendFrame(g.buf, op, final, p, newMaskingKey))
 	tk.to = g.added
 	return tk
 }
@@ -95,7 +95,7 @@ func (g *outgoing) add(out *outbound, op Opcode, final bool, p []byte) ticket {
 // addReferred is add for a payload that is sent from where it is. There is room
 // for one of them, and none with a client, who has to mask it.
 func (g *outgoing) addReferred(out *outbound, op Opcode, final bool, p []byte) ticket {
-	if out.masks() || len(g.ref) > 0 {
+	if out.masks || len(g.ref) > 0 {
 		return g.add(out, op, final, p)
 	}
 	g.room(maxHeader)

@@ -18,7 +18,7 @@ func TestPreparedMessage(t *testing.T) {
 		want := bytes.Repeat([]byte("p"), n)
 		assert.Equal(t, string(want), string(m.payload), "a copy of %d bytes", n)
 		server := sender{}
-		frame := server.appendFrame(nil, m.typ.opcode(), true, m.payload)
+		frame := server.appendFrame(nil, m.typ.opcode(), true, m.payload, newMaskingKey)
 		h, took, err := ParseFrameHeader(frame)
 		require.NoError(t, err)
 		assert.Equal(t, FrameHeader{Final: true, Opcode: OpBinary, PayloadLength: int64(n)}, h)
@@ -49,9 +49,9 @@ func TestPreparedMessageIsShared(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			s := sender{newKey: newMaskingKey}
+			s := sender{masks: true}
 			for range 100 {
-				out := s.appendFrame(nil, Opcode(m.typ), true, m.payload)
+				out := s.appendFrame(nil, Opcode(m.typ), true, m.payload, newMaskingKey)
 				h, n, err := ParseFrameHeader(out)
 				if !assert.NoError(t, err) {
 					return

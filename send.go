@@ -11,15 +11,8 @@ import (
 
 // A sender builds frames the way its role must.
 type sender struct {
-	// newKey returns a fresh masking key: "The masking key needs to be
-	// unpredictable; thus, the masking key MUST be derived from a strong source
-	// of entropy" (RFC 6455, section 5.3). It is nil for a server, which masks
-	// nothing.
-	newKey func() uint32
+	masks bool // "a client MUST mask all frames that it sends to the server" (RFC 6455, section 5.1)
 }
-
-// masks reports whether payloads are masked.
-func (s *sender) masks() bool { return s.newKey != nil }
 
 // opCompressed is set in the opcode of a frame that begins a compressed message.
 // It becomes RSV1, the "Per-Message Compressed" bit (RFC 7692, section 6).
@@ -37,13 +30,15 @@ func (s *sender) appendHeader(dst []byte, op Opcode, final bool, length int) []b
 }
 
 // appendFrame appends a whole frame. p is not modified: a client's payload is
-// masked on its way into dst (RFC 6455, section 5.3).
-func (s *sender) appendFrame(dst []byte, op Opcode, final bool, p []byte) []byte {
+// masked on its way into dst (RFC 6455, section 5.3). For that, newKey returns a
+// fresh masking key: "The masking key needs to be unpredictable; thus, the masking
+// key MUST be derived from a strong source of entropy".
+func (s *sender) appendFrame(dst []byte, op Opcode, final bool, p []byte, newKey func() uint32) []byte {
 	h := header(op, final, len(p))
-	if !s.masks() {
+	if !s.masks {
 		return append(h.Append(dst), p...)
 	}
-	key := s.newKey()
+	key := newKey()
 	h.Masked = true
 	binary.LittleEndian.PutUint32(h.MaskingKey[:], key)
 	dst = h.Append(dst)

@@ -9,12 +9,12 @@ import (
 // textFrames returns one text message in three frames with a ping between them,
 // as the peer of role sends it, and where each payload byte of the text is.
 func textFrames(role Role, text string) (wire []byte, places []int) {
-	peer := sender{newKey: func() uint32 { return 0xd19be2a7 }}
+	peer := sender{masks: true}
 	if role == RoleClient {
 		peer = sender{}
 	}
 	add := func(op Opcode, final bool, p string) {
-		wire = peer.appendFrame(wire, op, final, []byte(p))
+		wire = peer.appendFrame(wire, op, final, []byte(p), func() uint32 { return 0xd19be2a7 })
 		if !op.Control() {
 			for i := range len(p) {
 				places = append(places, len(wire)-len(p)+i)

@@ -240,7 +240,7 @@ func (w *writer) enqueue(op Opcode, p []byte, pc *parcel) error {
 			op, p = pc.op, pc.p
 		}
 		box := w.load()
-		box.hold(w.out.appendFrame(box.held, op, true, p))
+		box.hold(w.out.appendFrame(box.held, op, true, p, newMaskingKey))
 		w.full = w.full || w.limit > 0 && box.size() > w.limit/2
 	default:
 		if pc != nil {
@@ -315,7 +315,7 @@ func (w *writer) close(code StatusCode, reason string) bool {
 	box := w.load()
 	box.held = nil // it could only follow the close frame
 	box.room(maxHeader + maxControlPayload)
-	box.set(w.out.appendClose(box.buf, code, reason))
+	box.set(w.out.appendClose(box.buf, code, reason, newMaskingKey))
 	w.free()
 	w.unlockFlush()
 	return true
