@@ -30,17 +30,18 @@ type flusher struct {
 	sent     int64     // how far writing has come, while box is nil
 	rare     *rarely   // nil until something of it is needed
 	out      outbound
-	flushing bool  // somebody has the role
-	parked   bool  // that is the driver, until there is room
-	full     bool  // the queue was full: say when it has drained
-	queues   bool  // nobody may wait: writes queue, within the limit
-	drained  bool  // to be told
-	failed   bool  // to be told
-	err      error // why nothing is written any more
+	flushing bool // somebody has the role
+	parked   bool // that is the driver, until there is room
+	full     bool // the queue was full: say when it has drained
+	queues   bool // nobody may wait: writes queue, within the limit
+	drained  bool // to be told
+	failed   bool // to be told
+	over     bool // nothing is written any more: see err
 }
 
 // rarely is what most connections need never.
 type rarely struct {
+	err    error        // of the transport, if that is why nothing is written any more
 	bell   bell         // wakes who flushes and waits for room
 	unlent sync.Cond    // box.lent has become 0
 	spare  *writeWaiter // a list of waiters for those to come
@@ -68,6 +69,18 @@ type flushOwner interface{ told(drained bool, err error) }
 func (f *flusher) init(t transport, role Role, owner flushOwner) {
 	f.t, f.owner = t, owner
 	f.out.masks = role == RoleClient
+}
+
+// err returns why nothing is written any more, nil if something may be. The caller
+// holds mu.
+func (f *flusher) err() error {
+	switch {
+	case !f.over:
+		return nil
+	case f.rare == nil || f.rare.err == nil:
+		return errShut
+	}
+	return f.rare.err
 }
 
 // load returns box, which it makes if there is none. The caller holds mu.
@@ -139,7 +152,7 @@ func (f *flusher) answerLate() {
 // what can be sent without waiting is sent first, and the rest left to a
 // goroutine.
 func (f *flusher) unlockFlush() {
-	if f.flushing || f.err != nil || f.pending() == 0 {
+	if f.flushing || f.over || f.pending() == 0 {
 		f.mu.Unlock()
 		return
 	}
@@ -196,7 +209,7 @@ func (f *flusher) neverWait() {
 func (f *flusher) adopt(t transport) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.flushing || f.err != nil {
+	if f.flushing || f.over {
 		return false
 	}
 	f.t = t
@@ -209,9 +222,9 @@ func (f *flusher) adopt(t transport) bool {
 // flush waits until everything accepted so far has been sent.
 func (f *flusher) flush(ctx context.Context) error {
 	f.mu.Lock()
-	if f.err != nil || f.pending() == 0 {
+	if f.over || f.pending() == 0 {
 		defer f.mu.Unlock()
-		return f.err
+		return f.err()
 	}
 	_, err := f.wait(ctx, ticket{from: f.box.added, to: f.box.added})
 	return err
@@ -223,8 +236,8 @@ func (f *flusher) wait(ctx context.Context, tk ticket) (accepted bool, err error
 	if f.queues && !f.flushing && !f.t.sendWaits() { // only the driver waits for room
 		f.trySend()
 		f.pass()
-		if f.err != nil || f.written() >= tk.to {
-			err = f.err
+		if f.over || f.written() >= tk.to {
+			err = f.err()
 			f.unlockTell()
 			return err == nil, err
 		}
@@ -287,7 +300,7 @@ func (f *flusher) once() (done bool) {
 	if err != nil && !again {
 		f.flushed(err)
 	}
-	return f.err != nil || f.box.pending() == 0 || again && f.box.own.to == 0
+	return f.over || f.box.pending() == 0 || again && f.box.own.to == 0
 }
 
 // runOn is run where one call is not enough.
@@ -348,8 +361,8 @@ func (f *flusher) settle(ctx context.Context, tk ticket) (accepted bool, err err
 	switch {
 	case f.written() >= tk.to:
 		return true, nil
-	case f.err != nil:
-		return false, f.err
+	case f.over:
+		return false, f.err()
 	case !tk.sealed && f.box.remove(tk.from, tk.to):
 		f.box.moveDown(tk)
 		return false, ctx.Err()
@@ -377,7 +390,7 @@ func (f *flusher) step() (done bool) {
 	for round := 0; ; round++ {
 		f.answerLate()
 		f.box.wakeSent()
-		if f.err != nil || f.box.pending() == 0 {
+		if f.over || f.box.pending() == 0 {
 			return true
 		}
 		mine := f.box.written() < f.box.own.to
@@ -409,20 +422,21 @@ func (f *flusher) step() (done bool) {
 
 // flushed notes that a flush has failed. The caller holds mu.
 func (f *flusher) flushed(err error) {
-	if err == nil || errors.Is(err, errWoken) || f.err != nil {
+	if err == nil || errors.Is(err, errWoken) || f.over {
 		return
 	}
-	f.err, f.failed = err, true
+	f.seldom().err = err
+	f.over, f.failed = true, true
 }
 
 // pass gives the role up: to the first who waits, to a goroutine if there are
 // bytes that nobody waits for, or to nobody. The caller holds mu.
 func (f *flusher) pass() {
-	if f.err == nil {
+	if !f.over {
 		f.answerLate()
 	}
 	switch {
-	case f.err != nil:
+	case f.over:
 		f.flushing = false
 		f.clear()
 	case f.box.pending() == 0:
@@ -461,7 +475,7 @@ func (f *flusher) unlockTell() {
 		f.mu.Unlock()
 		return
 	}
-	drained, failed, err := f.drained, f.failed, f.err
+	drained, failed, err := f.drained, f.failed, f.err()
 	f.drained, f.failed = false, false
 	f.mu.Unlock()
 	if drained {
@@ -476,7 +490,7 @@ func (f *flusher) unlockTell() {
 func (f *flusher) size() int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.err != nil || f.box == nil {
+	if f.over || f.box == nil {
 		return 0 // it will never be sent
 	}
 	return f.box.size()

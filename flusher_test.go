@@ -55,7 +55,7 @@ func TestDriverDoesNotCutIn(t *testing.T) {
 
 	tr.takes = 0
 	require.NoError(t, c.Write(bg, MessageBinary, make([]byte, 100)))
-	w.shut(errShut)
+	w.shut()
 	w.resume()
 	assert.Nil(t, w.box)
 }

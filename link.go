@@ -313,7 +313,7 @@ func (l *link) end(cause error, inOrder bool) {
 	if p := l.ping.Load(); p != nil {
 		p.end()
 	}
-	l.wr.shut(errShut)
+	l.wr.shut()
 	if l.rd.role.doom() {
 		l.rd.t.hangUp()
 	} else {

@@ -126,8 +126,8 @@ func (w *writer) overflows(n int) bool {
 // turn waits until a data frame may be added. The caller holds mu.
 func (w *writer) turn(ctx context.Context, inside bool) error {
 	for {
-		if w.err != nil {
-			return w.err
+		if w.over {
+			return w.err()
 		}
 		if w.out.closed {
 			return errClosing
@@ -227,7 +227,7 @@ func (w *writer) release() {
 // enqueue queues a whole message and sees that it leaves, without waiting.
 func (w *writer) enqueue(op Opcode, p []byte, pc *parcel) error {
 	w.mu.Lock()
-	err := w.err
+	err := w.err()
 	switch {
 	case err != nil:
 	case w.out.closed:
@@ -258,7 +258,7 @@ func (w *writer) enqueue(op Opcode, p []byte, pc *parcel) error {
 func (w *writer) pong(payload []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.err == nil && !w.out.closed && w.load().pongFits(payload) {
+	if !w.over && !w.out.closed && w.load().pongFits(payload) {
 		w.box.add(&w.out, OpPong, true, payload)
 		w.arm()
 	}
@@ -267,7 +267,7 @@ func (w *writer) pong(payload []byte) {
 // ping queues a ping and sees that it leaves.
 func (w *writer) ping(payload []byte) error {
 	w.mu.Lock()
-	err := w.err
+	err := w.err()
 	switch {
 	case err != nil:
 	case w.out.closed:
@@ -308,7 +308,7 @@ func (w *writer) slow() bool {
 // whether this call was the one.
 func (w *writer) close(code StatusCode, reason string) bool {
 	w.mu.Lock()
-	if w.err != nil || w.out.closed {
+	if w.over || w.out.closed {
 		w.mu.Unlock()
 		return false
 	}
@@ -325,18 +325,21 @@ func (w *writer) close(code StatusCode, reason string) bool {
 func (w *writer) failure() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.err == errShut {
-		return nil
+	if err := w.err(); err != errShut {
+		return err
 	}
-	return w.err
+	return nil
 }
 
-// shut ends writing: everybody gets err, now and later. What was not sent is
+// shut ends writing: everybody gets errShut, now and later. What was not sent is
 // dropped.
-func (w *writer) shut(err error) {
+func (w *writer) shut() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.err = err // in place of the transport's own
+	w.over = true
+	if w.rare != nil {
+		w.rare.err = nil // errShut takes its place
+	}
 	w.free()
 	if w.armed {
 		w.armed = false
