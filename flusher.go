@@ -30,13 +30,12 @@ type flusher struct {
 	sent     int64     // how far writing has come, while box is nil
 	rare     *rarely   // nil until something of it is needed
 	out      outbound
-	flushing bool // somebody has the role
-	parked   bool // that is the driver, until there is room
-	full     bool // the queue was full: say when it has drained
-	queues   bool // nobody may wait: writes queue, within the limit
-	drained  bool // to be told
-	failed   bool // to be told
-	over     bool // nothing is written any more: see err
+	news     tidings // to be told
+	flushing bool    // somebody has the role
+	parked   bool    // that is the driver, until there is room
+	full     bool    // the queue was full: say when it has drained
+	queues   bool    // nobody may wait: writes queue, within the limit
+	over     bool    // nothing is written any more: see err
 }
 
 // rarely is what most connections need never.
@@ -62,9 +61,16 @@ func (f *flusher) seldom() *rarely {
 	return f.rare
 }
 
-// A flushOwner is told, without the lock, when a full queue has drained and when
-// writing has failed.
-type flushOwner interface{ told(drained bool, err error) }
+// A flushOwner is told, without the lock, of what others have to know.
+type flushOwner interface{ told(news tidings) }
+
+// tidings is a set of what a flushOwner is told.
+type tidings uint8
+
+const (
+	tidingsDrained tidings = 1 << iota // a full queue has drained
+	tidingsFailed                      // writing has failed
+)
 
 func (f *flusher) init(t transport, role Role, owner flushOwner) {
 	f.t, f.owner = t, owner
@@ -426,7 +432,8 @@ func (f *flusher) flushed(err error) {
 		return
 	}
 	f.seldom().err = err
-	f.over, f.failed = true, true
+	f.over = true
+	f.news |= tidingsFailed
 }
 
 // pass gives the role up: to the first who waits, to a goroutine if there are
@@ -443,7 +450,8 @@ func (f *flusher) pass() {
 		f.flushing = false
 		f.box.wakeSent()
 		if f.full && len(f.box.held) == 0 {
-			f.full, f.drained = false, true
+			f.full = false
+			f.news |= tidingsDrained
 		}
 		f.shelve()
 	case f.t.needRoom():
@@ -471,18 +479,11 @@ func (f *flusher) clear() {
 
 // unlockTell releases mu and tells what there is to tell.
 func (f *flusher) unlockTell() {
-	if !f.drained && !f.failed {
-		f.mu.Unlock()
-		return
-	}
-	drained, failed, err := f.drained, f.failed, f.err()
-	f.drained, f.failed = false, false
+	news := f.news
+	f.news = 0
 	f.mu.Unlock()
-	if drained {
-		f.owner.told(true, nil)
-	}
-	if failed {
-		f.owner.told(false, err)
+	if news != 0 {
+		f.owner.told(news)
 	}
 }
 

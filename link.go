@@ -247,13 +247,13 @@ func (l *link) write(ctx context.Context, op Opcode, p []byte, pc *parcel) (acce
 }
 
 // told is the writer's.
-func (l *link) told(drained bool, err error) {
+func (l *link) told(news tidings) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch {
-	case drained && l.drains:
+	if news&tidingsDrained != 0 && l.drains {
 		l.rd.bell.wake(wakeDrain)
-	case !drained:
+	}
+	if news&tidingsFailed != 0 {
 		// The peer's close frame may still be there to be read.
 		l.alarm.endWithin(brokenTime, l)
 	}
