@@ -237,10 +237,10 @@ func (b *blocking) linger(ctx context.Context) {
 
 // closeContext returns a context that ends when closing should have.
 func (b *blocking) closeContext() (context.Context, context.CancelFunc) {
-	if b.set.closeTimeout <= 0 {
+	if b.wr.set.closeTimeout <= 0 {
 		return context.WithCancel(context.Background())
 	}
-	return context.WithTimeout(context.Background(), b.set.closeTimeout)
+	return context.WithTimeout(context.Background(), b.wr.set.closeTimeout)
 }
 
 // close begins the closing handshake and waits for its end, unless it is called

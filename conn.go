@@ -243,7 +243,7 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 // 5.6). On a connection that is closing or closed the error matches
 // net.ErrClosed and, if there is one, the cause.
 func (c *Conn) Write(ctx context.Context, t MessageType, p []byte) error {
-	if err := c.l.set.sendable(ctx, t, p); err != nil {
+	if err := c.l.wr.set.sendable(ctx, t, p); err != nil {
 		return err
 	}
 	if c.agreed.z != nil {
@@ -286,7 +286,7 @@ func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
 // section 5.4), waiting for another such message to end first. ctx covers the
 // writer's calls too, until its SetContext. Errors are as for Write.
 func (c *Conn) Writer(ctx context.Context, t MessageType) (*MessageWriter, error) {
-	if err := c.l.set.sendable(ctx, t, nil); err != nil {
+	if err := c.l.wr.set.sendable(ctx, t, nil); err != nil {
 		return nil, err
 	}
 	return newMessageWriter(ctx, &c.l, t, c.agreed.z)
@@ -298,7 +298,7 @@ func (c *Conn) Writer(ctx context.Context, t MessageType) (*MessageWriter, error
 // connection. Messages that do not fit into an empty queue never do. Other
 // errors are as for Write.
 func (c *Conn) Send(t MessageType, p []byte) error {
-	if err := c.l.set.sendable(context.Background(), t, p); err != nil {
+	if err := c.l.wr.set.sendable(context.Background(), t, p); err != nil {
 		return err
 	}
 	return c.send(t, p, nil)
@@ -320,7 +320,7 @@ func (c *Conn) send(t MessageType, p []byte, shared *flate.Shared) error {
 	if err != nil {
 		return c.l.writeError(err, open)
 	}
-	c.l.set.sent(t.kind(), len(p))
+	c.l.wr.set.sent(t.kind(), len(p))
 	return nil
 }
 

@@ -143,7 +143,7 @@ func addrPort(a net.Addr) netip.AddrPort {
 
 // sweepEvery returns how often tick is to be called, 0 for never.
 func (d *driven) sweepEvery() time.Duration {
-	set := d.c.l.set
+	set := d.c.l.wr.set
 	if set.heartbeat <= 0 {
 		return 0
 	}

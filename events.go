@@ -130,7 +130,7 @@ func (s *served) call(e *event) {
 			return // runtime.Goexit
 		}
 		s.panicked = fmt.Errorf("websocket: panic in a callback: %v", v)
-		reportPanic(s.c.l.set.trace, v, debug.Stack())
+		reportPanic(s.c.l.wr.set.trace, v, debug.Stack())
 		_ = s.c.l.close(StatusInternalError, "")
 	}()
 	ev, c := s.ev, s.c

@@ -19,8 +19,7 @@ const brokenTime = time.Second
 // connection comes through end.
 type link struct {
 	rd    reader
-	wr    writer
-	set   *settings
+	wr    writer                 // with the settings
 	ping  atomic.Pointer[pinger] // nil until somebody waits for a pong
 	alarm                        // with the life
 
@@ -35,10 +34,9 @@ type link struct {
 }
 
 func (l *link) init(t transport, side Role, set *settings, deflate deflation, buffered []byte) {
-	l.set = set
 	l.state.Store(uint32(StateOpen))
 	l.rd.init(t, side, set.maxMessageSize, deflate, buffered)
-	l.wr.init(t, side, set.sendLimit, l)
+	l.wr.init(t, side, set, l)
 	l.alarm.init(set, l)
 }
 
@@ -137,11 +135,11 @@ func (l *link) apply(ev *event) bool {
 
 // received does what is to be done before a message is handed out.
 func (l *link) received(ev *event) {
-	if !l.set.noCoalescing && l.rd.more() {
+	if !l.wr.set.noCoalescing && l.rd.more() {
 		l.wr.hold()
 		l.held = true
 	}
-	if t := l.set.trace; t != nil && t.MessageReceived != nil {
+	if t := l.wr.set.trace; t != nil && t.MessageReceived != nil {
 		t.MessageReceived(ev.typ, len(ev.data))
 	}
 }
@@ -150,7 +148,7 @@ func (l *link) received(ev *event) {
 // sent.
 func (l *link) park() {
 	l.rest()
-	if l.set.heartbeat > 0 {
+	if l.wr.set.heartbeat > 0 {
 		l.alarm.park()
 	}
 }
@@ -238,7 +236,7 @@ func (l *link) write(ctx context.Context, op Opcode, p []byte, pc *parcel) (acce
 		accepted, err = l.wr.lead()
 	}
 	if accepted && (pc == nil || !pc.inside) {
-		l.set.sent(MessageType(op), len(p))
+		l.wr.set.sent(MessageType(op), len(p))
 	}
 	if err != nil {
 		err = l.writeError(err, open)
@@ -261,7 +259,7 @@ func (l *link) told(news tidings) {
 
 // tick is called by the alarm.
 func (l *link) tick() {
-	switch l.alarm.due(l.set, l) {
+	switch l.alarm.due(l.wr.set, l) {
 	case alarmOver:
 		cause := l.wr.failure()
 		if cause == nil {
@@ -270,14 +268,14 @@ func (l *link) tick() {
 		l.end(cause, false)
 	case alarmSilent:
 		if l.wr.slow() {
-			l.alarm.again(l.set, l)
+			l.alarm.again(l.wr.set, l)
 			return
 		}
 		l.end(errNoHeartbeat, false)
 	case alarmPing:
 		l.wr.heartbeat()
-		if l.set.trace != nil && l.set.trace.HeartbeatSent != nil {
-			l.set.trace.HeartbeatSent()
+		if l.wr.set.trace != nil && l.wr.set.trace.HeartbeatSent != nil {
+			l.wr.set.trace.HeartbeatSent()
 		}
 	}
 }
@@ -332,7 +330,7 @@ func (l *link) closeTransport(inOrder bool) {
 	} else {
 		_ = l.rd.t.abort()
 	}
-	if t := l.set.trace; t != nil && t.Closed != nil {
+	if t := l.wr.set.trace; t != nil && t.Closed != nil {
 		t.Closed(l.reason())
 	}
 	l.life.over()
@@ -341,8 +339,8 @@ func (l *link) closeTransport(inOrder bool) {
 // closing makes the state closing and sees that the connection ends in time
 // whatever happens. The caller holds mu.
 func (l *link) closing(began bool) {
-	if l.life.close(began) && l.set.closeTimeout > 0 {
-		l.alarm.endWithin(l.set.closeTimeout, l)
+	if l.life.close(began) && l.wr.set.closeTimeout > 0 {
+		l.alarm.endWithin(l.wr.set.closeTimeout, l)
 	}
 }
 

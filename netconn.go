@@ -100,7 +100,7 @@ func (n *netConn) next() error {
 
 func (n *netConn) Write(p []byte) (int, error) {
 	ctx := n.write.context()
-	if err := n.c.l.set.sendable(ctx, n.t, p); err != nil {
+	if err := n.c.l.wr.set.sendable(ctx, n.t, p); err != nil {
 		return 0, err
 	}
 	accepted, err := n.c.write(ctx, n.t, p, nil)

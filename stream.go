@@ -126,7 +126,7 @@ func (w *MessageWriter) Write(p []byte) (int, error) {
 		return 0, w.err
 	}
 	text := w.text
-	checked := w.typ.kind() == MessageText && !w.l.set.skipOutgoingTextCheck
+	checked := w.typ.kind() == MessageText && !w.l.wr.set.skipOutgoingTextCheck
 	if checked && !text.write(p) {
 		return 0, ErrInvalidText
 	}
@@ -258,7 +258,7 @@ func (w *MessageWriter) Close() error {
 		err = nil // its first byte has been sent, so the rest will be
 	}
 	if err == nil {
-		w.l.set.sent(w.typ, w.size)
+		w.l.wr.set.sent(w.typ, w.size)
 	}
 	return err
 }

@@ -21,15 +21,15 @@ const (
 type writer struct {
 	flusher // with the lock
 
-	limit   int64       // of what enqueue may queue, 0 for none
+	set     *settings   // of the connection
 	open    bool        // a message in fragments has begun and not ended
 	armed   bool        // timer runs
 	holding atomic.Bool // the reader has more to hand out before it waits
 }
 
-func (w *writer) init(t transport, role Role, limit int64, owner flushOwner) {
+func (w *writer) init(t transport, role Role, set *settings, owner flushOwner) {
 	w.flusher.init(t, role, owner)
-	w.limit = limit
+	w.set = set
 }
 
 // write adds one frame of a data message and sends it, or leaves that to the
@@ -93,7 +93,7 @@ func (w *writer) queue(op Opcode, final bool, p []byte) {
 		return
 	}
 	w.load().add(&w.out, op, final, p)
-	w.full = w.full || w.limit > 0 && w.box.size() > w.limit/2
+	w.filled()
 	if w.defers() {
 		w.mu.Unlock()
 		return
@@ -107,15 +107,23 @@ func (w *writer) queueLarge(op Opcode, final bool, p []byte) {
 	w.load().addReferred(&w.out, op, final, p)
 	w.trySend()
 	w.box.detach()
-	w.full = w.full || w.limit > 0 && w.box.size() > w.limit/2
+	w.filled()
 	w.pass()
 	w.unlockTell()
+}
+
+// filled notes whether the queue is full enough to say when it has drained. The
+// caller holds mu.
+func (w *writer) filled() {
+	if limit := w.set.sendLimit; limit > 0 && w.box.size() > limit/2 {
+		w.full = true
+	}
 }
 
 // overflows reports whether n more bytes are too many for the queue, and notes
 // that it was full. The caller holds mu.
 func (w *writer) overflows(n int) bool {
-	if w.limit <= 0 || w.load().size()+int64(n) <= w.limit {
+	if limit := w.set.sendLimit; limit <= 0 || w.load().size()+int64(n) <= limit {
 		return false
 	}
 	w.full = w.full || w.box.size() > 0 // what never fits is no reason to wait for Drain
@@ -241,7 +249,7 @@ func (w *writer) enqueue(op Opcode, p []byte, pc *parcel) error {
 		}
 		box := w.load()
 		box.hold(w.out.appendFrame(box.held, op, true, p, newMaskingKey))
-		w.full = w.full || w.limit > 0 && box.size() > w.limit/2
+		w.filled()
 	default:
 		if pc != nil {
 			op, p = pc.seal()
@@ -272,7 +280,7 @@ func (w *writer) ping(payload []byte) error {
 	case err != nil:
 	case w.out.closed:
 		err = errClosing
-	case !w.load().pingFits(payload) && w.limit > 0 && w.box.size() > w.limit: // room of its own
+	case !w.load().pingFits(payload) && w.set.sendLimit > 0 && w.box.size() > w.set.sendLimit: // room of its own
 		err = ErrSendLimit
 	default:
 		w.box.add(&w.out, OpPing, true, payload)
