@@ -26,15 +26,19 @@ type bell struct {
 	t transport
 
 	mu     sync.Mutex
-	gen    uint32 // of the registration; a callback of an older one does nothing
 	rung   bool
 	why    wake
 	writes bool // it wakes who writes, not who reads
+	probed bool // a probe is under way; only for the goroutine that waits
 
-	// Only for the goroutine that waits.
-	probed bool            // a probe is under way
-	done   <-chan struct{} // the registered context's
-	stop   func() bool
+	watched *registration // of the context that is watched; only that goroutine changes it
+}
+
+// A registration is for one context. The callback of one that is not the bell's
+// any more does nothing.
+type registration struct {
+	done <-chan struct{} // the context's
+	stop func() bool
 }
 
 // watch registers ctx, to be called just before waiting. Contexts that share a
@@ -42,39 +46,38 @@ type bell struct {
 // the same, and a loop with one context registers once.
 func (b *bell) watch(ctx context.Context) {
 	done := ctx.Done()
-	if done == b.done {
+	if b.watched == nil && done == nil || b.watched != nil && b.watched.done == done {
 		return
 	}
 	b.unwatch()
 	if done == nil {
 		return
 	}
+	r := &registration{done: done}
 	b.mu.Lock()
-	gen := b.gen
+	b.watched = r
 	b.mu.Unlock()
-	b.done = done
-	b.stop = context.AfterFunc(ctx, func() { b.contextEnded(gen) })
+	r.stop = context.AfterFunc(ctx, func() { b.contextEnded(r) })
 }
 
 // unwatch ends the registration, and takes back what it has rung.
 func (b *bell) unwatch() {
-	if b.done == nil {
+	if b.watched == nil {
 		return
 	}
-	b.stop()
-	b.done, b.stop = nil, nil
+	b.watched.stop()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.gen++
+	b.watched = nil
 	b.why &^= wakeContext
 	b.quiet()
 }
 
-// contextEnded is called when the context of registration gen has ended.
-func (b *bell) contextEnded(gen uint32) {
+// contextEnded is called when the context of registration r has ended.
+func (b *bell) contextEnded(r *registration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if gen == b.gen {
+	if r == b.watched {
 		b.sound(wakeContext)
 	}
 }

@@ -146,13 +146,13 @@ func TestBellIsNotLate(t *testing.T) {
 	ctx, cancel := context.WithCancel(bg)
 	defer cancel()
 	b.watch(ctx)
-	late := b.gen
+	late := b.watched
 	b.watch(bg)
 	b.contextEnded(late)
 	require.Empty(t, tr.rings)
 	b.wake(wakeDrain)
 	b.watch(ctx)
-	b.contextEnded(b.gen)
+	b.contextEnded(b.watched)
 	b.watch(bg)
 	require.Equal(t, []bool{true}, tr.rings, "there is another reason")
 	require.Equal(t, wakeDrain, b.answer())
