@@ -14,14 +14,22 @@ type readerRole struct {
 	// callback. A call from there sees it; another need not.
 	user atomic.Bool
 
-	mu       sync.Mutex
-	freed    chan struct{} // closed as held becomes false, if somebody waits
-	held     bool          // somebody has it now
-	driven   bool          // a driver has taken it
-	own      bool          // it is a goroutine of ours, which always sees the end through
-	standing bool          // the holder stands in the transport, which must not be closed
-	doomed   bool          // it is to close it as it leaves
+	mu     sync.Mutex
+	held   bool          // somebody has it now
+	driven bool          // a driver has taken it
+	own    bool          // it is a goroutine of ours, which always sees the end through
+	stance stance        // of the holder
+	freed  chan struct{} // closed as held becomes false, if somebody waits
 }
+
+// stance says how the holder of a role is to the transport.
+type stance uint8
+
+const (
+	outside  stance = iota
+	standing        // it stands in the transport, which must not be closed
+	doomed          // and is to close it as it leaves
+)
 
 // take takes the role for one read or one loop.
 func (r *readerRole) take() error {
@@ -64,19 +72,19 @@ func (r *readerRole) give() {
 }
 
 // stand says that the holder begins to stand in the transport, leave that it
-// does not any more. If doomed, it has to close it.
+// does not any more, and reports whether it has to close it.
 func (r *readerRole) stand() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.standing = true
+	r.stance = standing
 }
 
-func (r *readerRole) leave() (doomed bool) {
+func (r *readerRole) leave() (closes bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	doomed = r.doomed
-	r.standing, r.doomed = false, false
-	return doomed
+	was := r.stance
+	r.stance = outside
+	return was == doomed
 }
 
 // doom leaves the closing of the transport to a holder who stands in it. It
@@ -84,8 +92,11 @@ func (r *readerRole) leave() (doomed bool) {
 func (r *readerRole) doom() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.doomed = r.standing
-	return r.standing
+	if r.stance == outside {
+		return false
+	}
+	r.stance = doomed
+	return true
 }
 
 // closer is how a closing call comes by the role: it has taken it, or somebody
