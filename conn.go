@@ -22,10 +22,9 @@ import (
 // reads. One goroutine at a time may read; everything else is safe for
 // concurrent use. A connection that is not needed any more must be closed.
 type Conn struct {
-	l        blocking
-	agreed   *terms
-	user     atomic.Pointer[any]
-	readDone atomic.Pointer[context.Context] // CloseRead's
+	l      blocking
+	agreed *terms
+	user   atomic.Pointer[any]
 }
 
 // terms are what a connection keeps of its opening handshake.
@@ -200,15 +199,16 @@ func (c *Conn) endLoop() {
 // as its cause.
 func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	ctx, cancel := context.WithCancelCause(ctx)
-	if !c.readDone.CompareAndSwap(nil, &ctx) {
-		if done := c.readDone.Load(); done != nil {
+	readDone := &c.l.extras().readDone
+	if !readDone.CompareAndSwap(nil, &ctx) {
+		if done := readDone.Load(); done != nil {
 			ctx = *done
 		}
 		cancel(nil)
 		return ctx
 	}
 	if err := c.l.rd.role.drive(true); err != nil {
-		c.readDone.Store(nil)
+		readDone.Store(nil)
 		cancel(err)
 		return ctx
 	}
@@ -350,7 +350,7 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	p := c.l.pinger()
+	p := &c.l.extras().pinger
 	payload, answer := p.expect()
 	defer p.forget(payload)
 	sent := time.Now()

@@ -20,7 +20,7 @@ const brokenTime = time.Second
 type link struct {
 	rd    reader
 	wr    writer                 // with the settings
-	ping  atomic.Pointer[pinger] // nil until somebody waits for a pong
+	more  atomic.Pointer[extras] // nil until something of it is needed
 	alarm                        // with the life
 
 	// For the holder of the reader's role.
@@ -31,6 +31,12 @@ type link struct {
 	// With life's mutex.
 	attached bool // an Engine has taken the connection over
 	drains   bool // the reader wants to know when the send queue has drained
+}
+
+// extras are what few connections ever need.
+type extras struct {
+	pinger
+	readDone atomic.Pointer[context.Context] // CloseRead's
 }
 
 func (l *link) init(t transport, side Role, set *settings, deflate deflation, buffered []byte) {
@@ -54,12 +60,12 @@ func (l *link) advance(stream bool, ev *event) {
 	}
 }
 
-// pinger returns what waits for pongs.
-func (l *link) pinger() *pinger {
-	if l.ping.Load() == nil {
-		l.ping.CompareAndSwap(nil, new(pinger))
+// extras returns more, which it makes if there is none.
+func (l *link) extras() *extras {
+	if l.more.Load() == nil {
+		l.more.CompareAndSwap(nil, new(extras))
 	}
-	return l.ping.Load()
+	return l.more.Load()
 }
 
 // transport returns what the connection stands on.
@@ -118,8 +124,8 @@ func (l *link) apply(ev *event) bool {
 		l.wr.pong(ev.data)
 		l.held = true
 	case eventPong:
-		if p := l.ping.Load(); p != nil {
-			p.ponged(ev.data)
+		if x := l.more.Load(); x != nil {
+			x.ponged(ev.data)
 		}
 	case eventStart, eventChunk:
 		l.streaming = !ev.final
@@ -308,8 +314,8 @@ func (l *link) end(cause error, inOrder bool) {
 	l.state.Store(uint32(StateClosed))
 	l.alarm.stop()
 	l.mu.Unlock()
-	if p := l.ping.Load(); p != nil {
-		p.end()
+	if x := l.more.Load(); x != nil {
+		x.pinger.end()
 	}
 	l.wr.shut()
 	if l.rd.role.doom() {
