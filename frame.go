@@ -126,19 +126,23 @@ func (h FrameHeader) Append(dst []byte) []byte {
 	if h.Masked {
 		b1 = 0x80
 	}
-	switch n := max(h.PayloadLength, 0); {
-	case n <= 125:
-		dst = append(dst, b0, b1|byte(n))
-	case n <= 0xffff:
-		dst = append(dst, b0, b1|126, byte(n>>8), byte(n))
-	default:
-		dst = append(dst, b0, b1|127)
-		dst = binary.BigEndian.AppendUint64(dst, uint64(n))
-	}
+	dst = appendStart(dst, b0, b1, uint64(max(h.PayloadLength, 0)))
 	if h.Masked {
 		dst = append(dst, h.MaskingKey[:]...)
 	}
 	return dst
+}
+
+// appendStart appends a header up to the masking key: b0, then b1's MASK bit and the
+// payload's length.
+func appendStart(dst []byte, b0, b1 byte, n uint64) []byte {
+	switch {
+	case n <= 125:
+		return append(dst, b0, b1|byte(n))
+	case n <= 0xffff:
+		return append(dst, b0, b1|126, byte(n>>8), byte(n))
+	}
+	return binary.BigEndian.AppendUint64(append(dst, b0, b1|127), n)
 }
 
 // ParseFrameHeader parses the frame header at the front of b and returns it

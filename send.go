@@ -18,15 +18,21 @@ type sender struct {
 // It becomes RSV1, the "Per-Message Compressed" bit (RFC 7692, section 6).
 const opCompressed Opcode = 0x40
 
-// header returns the header of an unmasked frame.
-func header(op Opcode, final bool, length int) FrameHeader {
-	return FrameHeader{Final: final, RSV1: op&opCompressed != 0, Opcode: op &^ opCompressed, PayloadLength: int64(length)}
+// firstByte returns the first byte of a frame, in which opCompressed is where RSV1
+// belongs.
+func firstByte(op Opcode, final bool) byte {
+	if final {
+		return byte(op) | 0x80
+	}
+	return byte(op)
 }
+
+const bitMasked = 0x80 // of a header's second byte
 
 // appendHeader appends the header of an unmasked frame, for a server's payload
 // that is sent from where it is.
 func (s *sender) appendHeader(dst []byte, op Opcode, final bool, length int) []byte {
-	return header(op, final, length).Append(dst)
+	return appendStart(dst, firstByte(op, final), 0, uint64(length))
 }
 
 // appendFrame appends a whole frame. p is not modified: a client's payload is
@@ -34,14 +40,12 @@ func (s *sender) appendHeader(dst []byte, op Opcode, final bool, length int) []b
 // fresh masking key: "The masking key needs to be unpredictable; thus, the masking
 // key MUST be derived from a strong source of entropy".
 func (s *sender) appendFrame(dst []byte, op Opcode, final bool, p []byte, newKey func() uint32) []byte {
-	h := header(op, final, len(p))
 	if !s.masks {
-		return append(h.Append(dst), p...)
+		return append(s.appendHeader(dst, op, final, len(p)), p...)
 	}
 	key := newKey()
-	h.Masked = true
-	binary.LittleEndian.PutUint32(h.MaskingKey[:], key)
-	dst = h.Append(dst)
+	dst = appendStart(dst, firstByte(op, final), bitMasked, uint64(len(p)))
+	dst = binary.LittleEndian.AppendUint32(dst, key)
 	at := len(dst)
 	dst = slices.Grow(dst, len(p))[:at+len(p)]
 	xor.Copy(dst[at:], p, key)

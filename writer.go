@@ -39,6 +39,10 @@ func (w *writer) init(t transport, role Role, set *settings, owner flushOwner) {
 // byte has been or what follows may refer to it.
 func (w *writer) write(ctx context.Context, op Opcode, p []byte, pc *parcel) (lead, accepted bool, err error) {
 	w.mu.Lock()
+	if pc == nil && w.accompanies(ctx, op, p) {
+		w.mu.Unlock()
+		return false, true, nil
+	}
 	inside := pc != nil && pc.inside
 	if w.queues && w.open && !inside {
 		w.mu.Unlock()
@@ -83,6 +87,27 @@ func (w *writer) write(ctx context.Context, op Opcode, p []byte, pc *parcel) (le
 	}
 	accepted, err = w.join(ctx, tk)
 	return false, accepted, err
+}
+
+// accompanies is the short way of a whole message that can wait with others, as they
+// mostly can while the peer sends faster than it is read. False says that it has
+// done nothing. The caller holds mu.
+func (w *writer) accompanies(ctx context.Context, op Opcode, p []byte) bool {
+	if !w.armed || w.box == nil || w.over || w.open || w.out.closed || !w.holding.Load() || ctx.Err() != nil {
+		return false
+	}
+	n := maxHeader + len(p)
+	if n > cap(w.box.buf)-len(w.box.buf) || w.box.pending()+n > coalesceMax || w.queues && w.nearlyFull(n) {
+		return false
+	}
+	w.box.set(w.out.appendFrame(w.box.buf, op, true, p, newMaskingKey))
+	return true
+}
+
+// nearlyFull reports whether n more bytes fill more than half of the queue. The
+// caller holds mu.
+func (w *writer) nearlyFull(n int) bool {
+	return w.set.sendLimit > 0 && w.box.size()+int64(n) > w.set.sendLimit/2
 }
 
 // queue adds a frame and sends what can be sent of it without waiting. The caller
