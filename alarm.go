@@ -30,12 +30,11 @@ const (
 	alarmOver              // the connection should have ended by now
 )
 
-func (a *alarm) init(set *settings, owner ticker) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.keep.heard = a.now()
+// init leaves the clock and the timer to the first read: they are a good part of
+// what a connection would cost that is handed to an Engine.
+func (a *alarm) init(set *settings) {
 	if set.heartbeat > 0 {
-		a.timer = time.AfterFunc(set.heartbeat, owner.tick)
+		a.reading.Store(readFirst)
 	}
 }
 
@@ -56,6 +55,7 @@ const (
 	readParked = 1 << iota // it waits for input
 	readHeard              // something came since the last look
 	readExact              // keep is to be told at once
+	readFirst              // there has been none
 )
 
 // park, received and leave tell what a read does: see keepalive. park is needed
@@ -68,13 +68,34 @@ func (a *alarm) park() {
 	}
 }
 
+// first is called before a read while readFirst is set, from where there is little
+// below it on the stack: it needs more of that than waiting does.
+func (a *alarm) first(set *settings, owner ticker) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.begin(a.now())
+	if a.timer == nil && !a.swept && !a.ending {
+		a.timer = time.AfterFunc(set.heartbeat, owner.tick)
+	}
+}
+
+// begin counts the peer's silence from now, if that has not begun. The caller holds
+// mu.
+func (a *alarm) begin(now time.Duration) {
+	if a.reading.And(^uint32(readFirst))&readFirst != 0 {
+		a.keep.heard = now
+	}
+}
+
 func (a *alarm) received() {
 	for {
-		switch was := a.reading.Load(); {
+		was := a.reading.Load()
+		heard := readHeard | was&readFirst
+		switch {
 		case was&readExact != 0:
 			a.answered()
 			return
-		case was == readHeard || a.reading.CompareAndSwap(was, readHeard):
+		case was == heard || a.reading.CompareAndSwap(was, heard):
 			return
 		}
 	}
@@ -139,6 +160,7 @@ func (a *alarm) due(set *settings, owner ticker) alarmCall {
 		a.wakeAt(by, owner)
 		return alarmNothing
 	}
+	a.begin(now)
 	heard, parked := a.look(now)
 	do, at := a.keep.next(now, set.heartbeat, set.heartbeatTimeout, parked)
 	if heard { // soon again, to know when silence began

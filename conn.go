@@ -214,6 +214,7 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	}
 	go func() {
 		defer c.l.give()
+		c.l.beat()
 		var ev event
 		for {
 			if err := c.l.next(context.Background(), true, &ev); err != nil {

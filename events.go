@@ -61,6 +61,7 @@ func (ev *Events) Serve(ctx context.Context, c *Conn) error {
 func (ev *Events) serve(ctx context.Context, c *Conn) error {
 	s := served{ev: ev, c: c}
 	defer s.end()
+	c.l.beat()
 	s.call(&event{kind: eventStart})
 	err := s.loop(ctx)
 	if ctx.Err() != nil && c.l.isOpen() {

@@ -144,3 +144,34 @@ func TestHeartbeatBehindALongMessage(t *testing.T) {
 		b.Close()
 	})
 }
+
+// Every way of reading has heartbeats, from its first wait on.
+func TestEveryWayOfReadingHasHeartbeats(t *testing.T) {
+	for name, read := range map[string]func(c *Conn){
+		"Read":      func(c *Conn) { c.Read(bg) },
+		"ReadInto":  func(c *Conn) { c.ReadInto(bg, nil) },
+		"Reader":    func(c *Conn) { c.Reader(bg) },
+		"CloseRead": func(c *Conn) { <-c.CloseRead(bg).Done() },
+		"NetConn":   func(c *Conn) { NetConn(bg, c, MessageBinary).Read(make([]byte, 1)) },
+		"Serve":     func(c *Conn) { (&Events{}).Serve(bg, c) },
+		"Messages": func(c *Conn) {
+			for range c.Messages(bg) {
+			}
+		},
+		"Engine": func(c *Conn) {
+			e, err := NewEngine(nil)
+			assert.NoError(t, err)
+			assert.NoError(t, e.Attach(c, &Events{}))
+			<-c.Done()
+			assert.NoError(t, e.Shutdown(bg))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, peer := connectScripted(t, tcpPair, RoleServer, ConnConfig{Heartbeat: 30 * time.Millisecond})
+			go read(c)
+			peer.expect(OpPing)
+			c.CloseNow()
+			<-c.Done()
+		})
+	}
+}

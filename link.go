@@ -43,7 +43,7 @@ func (l *link) init(t transport, side Role, set *settings, deflate deflation, bu
 	l.state.Store(uint32(StateOpen))
 	l.rd.init(t, side, set.maxMessageSize, deflate, buffered)
 	l.wr.init(t, side, set, l)
-	l.alarm.init(set, l)
+	l.alarm.init(set)
 }
 
 // advance makes ev the next event in what has been received, eventMore if there
@@ -172,7 +172,15 @@ func (l *link) take(ctx context.Context) error {
 	if ctx == nil {
 		return errNilContext
 	}
+	l.beat()
 	return l.notFree(l.rd.role.take())
+}
+
+// beat sees that there are heartbeats, from the first read on.
+func (l *link) beat() {
+	if l.alarm.reading.Load()&readFirst != 0 {
+		l.alarm.first(l.wr.set, l)
+	}
 }
 
 // notFree is err, from the role, unless the connection is being closed.

@@ -33,7 +33,9 @@ func NetConn(ctx context.Context, c *Conn, t MessageType) net.Conn {
 	n := &netConn{c: c, t: t}
 	n.read.init()
 	n.write.init()
-	n.err = c.l.drive(false)
+	if n.err = c.l.drive(false); n.err == nil {
+		c.l.beat()
+	}
 	n.stop = context.AfterFunc(ctx, func() { _ = c.CloseNow() })
 	return n
 }
