@@ -82,8 +82,8 @@ func (c *chains) longest(i int, last uint16, length int) (best, dist int) {
 	return best, dist
 }
 
-// read reads the text from start on into seqs. It takes a match unless the next byte begins a longer one.
-func (c *chains) read(seqs []seq, start int) []seq {
+// read reads the text from start on into tokens, with the end of the block. It takes a match unless the next byte begins a longer one.
+func (c *chains) read(tokens []token, start int) []token {
 	done := start
 	stop := len(c.buf) - reach + 1
 	length, dist := 0, 0 // the match for the byte before
@@ -94,7 +94,7 @@ func (c *chains) read(seqs []seq, start int) []seq {
 		}
 		if length > 0 && n == 0 {
 			at := i - 1
-			seqs = append(seqs, newSeq(at-done, length, dist))
+			tokens = appendMatch(tokens, c.buf[done:at], length, dist)
 			done = at + length
 			for i++; i < min(done, stop); i++ {
 				c.enter(i)
@@ -104,7 +104,8 @@ func (c *chains) read(seqs []seq, start int) []seq {
 		length, dist = n, d
 	}
 	if length > 0 {
-		seqs = append(seqs, newSeq(stop-1-done, length, dist))
+		tokens = appendMatch(tokens, c.buf[done:stop-1], length, dist)
+		done = stop - 1 + length
 	}
-	return seqs
+	return append(appendLiterals(tokens, c.buf[done:]), endOfBlock)
 }

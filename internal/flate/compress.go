@@ -14,10 +14,11 @@ const (
 
 // An encoder is what compressing takes besides the window.
 type encoder struct {
-	text  text
-	seqs  []seq
-	heads []uint16
-	block block
+	text   text
+	quick  quick
+	tokens []token
+	heads  []uint16
+	block  block
 }
 
 var encoders = sync.Pool{New: func() any { return new(encoder) }}
@@ -68,23 +69,32 @@ func (e *encoder) compress(o *bitWriter, p []byte, w *Window, bits, level int) {
 		w.reserveHeads(len(p))
 		heads = w.heads
 	}
+	// History is worth copying if there is not too much of it.
+	together := level <= lastGreedy && (t.have == 0 || t.have <= 4*len(p) && len(p) <= maxStored)
+	if together {
+		e.quick.reset(t, heads)
+	}
 	for from := 0; from < len(p); {
 		end := min(from+maxStored, len(p))
-		if level <= lastPatient {
-			e.seqs = t.read(e.seqs[:0], heads, from, end, level > lastGreedy)
-		} else {
+		switch {
+		case together:
+			e.tokens = e.quick.read(e.tokens[:0], end-from)
+		case level <= lastPatient:
+			e.tokens = t.read(e.tokens[:0], heads, from, end, level > lastGreedy)
+		default:
 			c := chainPool.Get().(*chains)
 			start := c.reset(t, from, end, min(level, BestCompression))
-			e.seqs = c.read(e.seqs[:0], start)
+			e.tokens = c.read(e.tokens[:0], start)
 			chainPool.Put(c)
 		}
-		e.block.write(o, p[from:end], e.seqs, level > lastPatient)
+		e.block.write(o, p[from:end], e.tokens, level > lastPatient)
 		from = end
 	}
 	if w != nil {
 		w.add(p)
 	}
 	t.p, t.w = nil, nil
+	e.quick.forget()
 }
 
 // freshHeads returns an empty table for a message of n bytes without history.

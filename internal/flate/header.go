@@ -4,11 +4,10 @@ package flate
 type header struct {
 	lits, dists int
 	n           int                       // symbols
-	sym         [numLits + numDists]uint8 // of the alphabet of code lengths
-	extra       [numLits + numDists]uint8 // what follows each
-	freq        [numLens]uint16
+	tokens      [numLits + numDists]token // of the alphabet of code lengths
+	freq        [numLens + 1]uint16
 	lens        [numLens]uint8
-	codes       [numLens]uint32
+	codes       [symMask + 1]uint32
 	hclen       int
 }
 
@@ -20,18 +19,13 @@ func (h *header) plan(huff *huffman, lens []uint8, lits, dists int) int {
 	h.lits, h.dists, h.n = lits, dists, 0
 	clear(h.freq[:])
 	for i := 0; i < len(lens); {
-		run := 1
-		for i+run < len(lens) && lens[i+run] == lens[i] {
-			run++
-		}
+		run := 1 + common(lens[i+1:], lens[i:])
 		h.runs(lens[i], run)
 		i += run
 	}
-	total := 14 + huff.lengths(h.freq[:], h.lens[:], maxLenCode)
-	for sym, bits := range lenExtra[:numLens] {
-		total += int(h.freq[sym]) * int(bits)
-	}
-	assignCodes(h.codes[:], h.lens[:], &huff.count)
+	huff.lengths(h.freq[:], h.lens[:], maxLenCode)
+	huff.codes(h.codes[:], h.lens[:], lenExtra[:])
+	total := 14 + huff.cost(h.freq[:], h.codes[:])
 	h.hclen = numLens
 	for h.hclen > 4 && h.lens[lenOrder[h.hclen-1]] == 0 {
 		h.hclen--
@@ -43,16 +37,16 @@ func (h *header) plan(huff *huffman, lens []uint8, lits, dists int) int {
 func (h *header) runs(length uint8, run int) {
 	if length == 0 {
 		for ; run >= 11; run -= min(run, 138) {
-			h.add(18, uint8(min(run, 138)-11))
+			h.add(18, min(run, 138)-11)
 		}
 		if run >= 3 {
-			h.add(17, uint8(run-3))
+			h.add(17, run-3)
 			return
 		}
 	} else {
 		h.add(length, 0)
 		for run--; run >= 3; run -= min(run, 6) {
-			h.add(16, uint8(min(run, 6)-3))
+			h.add(16, min(run, 6)-3)
 		}
 	}
 	for range run {
@@ -61,8 +55,8 @@ func (h *header) runs(length uint8, run int) {
 }
 
 // add adds a symbol.
-func (h *header) add(sym, extra uint8) {
-	h.sym[h.n], h.extra[h.n] = sym, extra
+func (h *header) add(sym uint8, extra int) {
+	h.tokens[h.n] = token(sym) | token(extra)<<9
 	h.n++
 	h.freq[sym]++
 }
@@ -74,9 +68,5 @@ func (h *header) write(o *bitWriter) {
 	for _, sym := range lenOrder[:h.hclen] {
 		o.add(uint64(h.lens[sym]), 3)
 	}
-	for i, sym := range h.sym[:h.n] {
-		c := h.codes[sym]
-		n := uint(c & 0xff)
-		o.add(uint64(c>>8)|uint64(h.extra[i])<<(n&63), n+uint(lenExtra[sym]))
-	}
+	o.symbols(h.tokens[:h.n], &h.codes)
 }

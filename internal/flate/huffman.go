@@ -1,48 +1,69 @@
 package flate
 
 import (
-	"encoding/binary"
+	"math"
 	"math/bits"
 )
 
 // A huffman computes code lengths. It holds only what the computation needs.
 type huffman struct {
-	nodes [numLits]uint32     // frequencies, then parents, then depths
-	keys  [numLits + 1]uint32 // frequency<<9 | symbol
-	spare [numLits]uint32
-	count [32]int // the result: how many codes have so many bits
+	nodes [numLits + 2]uint32 // the weights of inner nodes, then their depths
+	above [numLits + 2]uint16 // their parents
+	keys  [numLits + 2]uint32 // frequency<<9 | symbol
+	spare [numLits + 2]uint32
+	used  [numLits + 1]uint16 // the symbols that occur
+	n     int                 // how many
+	count [32]int             // the result: how many codes have so many bits
 }
 
 // lengths sets lens to the code lengths, of at most limit bits, of an optimal code for symbols that occur as often as
-// freq says, but for the limit. It returns the bits that all symbols take. A single symbol has one bit.
-func (f *huffman) lengths(freq []uint16, lens []uint8, limit int) (total int) {
+// freq says, but for the limit. A single symbol has one bit. freq ends at a multiple of four, lens after the last symbol.
+func (f *huffman) lengths(freq []uint16, lens []uint8, limit int) {
 	clear(lens)
 	clear(f.count[:])
 	n := 0
 	var most uint16
-	for sym, k := range freq {
-		f.keys[n] = uint32(k)<<9 | uint32(sym)
-		n += int((uint32(k) + 0xffff) >> 16) // without a branch: only symbols that occur stay
-		most = max(most, k)
-	}
-	if n < 2 {
-		for _, key := range f.keys[:n] {
-			lens[key&511] = 1
-			f.count[1] = 1
-			total += int(key >> 9)
+	for base := 0; base < len(freq); base += 4 {
+		four := freq[base : base+4 : len(freq)]
+		if four[0]|four[1]|four[2]|four[3] == 0 {
+			continue // most of a text's alphabet
 		}
-		return total
+		for i, k := range four {
+			f.keys[n] = uint32(k)<<9 | uint32(base+i)
+			f.used[n] = uint16(base + i)
+			n += int((uint32(k) + 0xffff) >> 16) // without a branch: only symbols that occur stay
+			most = max(most, k)
+		}
+	}
+	f.n = n
+	if n < 2 {
+		for _, sym := range f.used[:n] {
+			lens[sym] = 1
+			f.count[1] = 1
+		}
+		return
 	}
 	keys := f.sort(n, most)
 	f.depths(keys)
 	shorten(&f.count, limit)
 	k := 0
 	for length := limit; length > 0; length-- {
-		for range f.count[length] {
-			lens[keys[k]&511] = uint8(length)
-			total += int(keys[k]>>9) * length
-			k++
+		for _, key := range keys[k : k+f.count[length]] {
+			lens[key&511] = uint8(length)
 		}
+		k += f.count[length]
+	}
+}
+
+// codes makes the codes for the lengths that were found.
+func (f *huffman) codes(codes []uint32, lens, extra []uint8) {
+	assignCodes(codes, f.used[:f.n], lens, extra, &f.count)
+}
+
+// cost returns how many bits the symbols take, that occur as often as freq says.
+func (f *huffman) cost(freq []uint16, codes []uint32) (total int) {
+	for _, sym := range f.used[:f.n] {
+		total += int(freq[sym]) * int(codes[sym]&63)
 	}
 	return total
 }
@@ -83,43 +104,41 @@ func (f *huffman) sort(n int, most uint16) []uint32 {
 	return from
 }
 
-// depths finds how many of the sorted keys, two or more, have which depth in the tree of Huffman. The tree is built
-// in place, as Moffat and Katajainen found: inner nodes take the places of the leaves that are used up.
+// depths finds how many of the sorted keys, two or more, have which depth in the tree of Huffman. Inner nodes come up in the
+// order of their weights, so two queues are enough. Which of them has the lighter node is anyone's guess, a
+// processor's as well: so there is no branch on it.
 func (f *huffman) depths(keys []uint32) {
 	n := len(keys)
-	a := f.nodes[:n]
-	for i, k := range keys {
-		a[i] = k >> 9
-	}
+	leaves := keys[:n+2]
+	leaves[n], leaves[n+1] = math.MaxUint32, math.MaxUint32
+	nodes, above := &f.nodes, &f.above
 	leaf, node := 0, 0
-	pick := func(next int) uint32 {
-		if leaf >= n || node < next && a[node] < a[leaf] {
-			v := a[node]
-			a[node] = uint32(next)
-			node++
-			return v
-		}
-		leaf++
-		return a[leaf-1]
-	}
 	for next := range n - 1 {
-		v := pick(next)
-		a[next] = v + pick(next)
+		nodes[next], nodes[next+1] = math.MaxInt32, math.MaxInt32
+		a, b := leaves[leaf]>>9, leaves[leaf+1]>>9
+		c, d := nodes[node], nodes[node+1]
+		twoLeaves := ^uint32(int32(c-b) >> 31) // all ones if both are no heavier than the first inner node
+		twoNodes := uint32(int32(d-a) >> 31)   // all ones if both are lighter than the first leaf
+		nodes[next] = a&^twoNodes + b&twoLeaves + c&^twoLeaves + d&twoNodes
+		above[node], above[node+1] = uint16(next), uint16(next)
+		more := int(int32(twoNodes - twoLeaves))
+		leaf += 1 + more
+		node += 1 - more
 	}
-	// Now a[i] is the parent of inner node i; the root is node n-2.
-	a[n-2] = 0
+	// The root is node n-2, whose depth is zero.
+	var inner [32]int
+	inner[0] = 1
+	nodes[n-2] = 0
 	for i := n - 3; i >= 0; i-- {
-		a[i] = a[a[i]] + 1
+		depth := nodes[above[i]] + 1
+		nodes[i] = depth
+		inner[depth&31]++
 	}
 	// At each depth, the places that inner nodes leave are leaves.
-	places, k := 1, n-2
+	places := 1
 	for depth := 0; places > 0; depth++ {
-		inner := 0
-		for ; k >= 0 && int(a[k]) == depth; k-- {
-			inner++
-		}
-		f.count[min(depth, 31)] += places - inner
-		places = 2 * inner
+		f.count[depth] += places - inner[depth]
+		places = 2 * inner[depth]
 	}
 }
 
@@ -149,23 +168,20 @@ func shorten(count *[32]int, limit int) {
 	}
 }
 
-// assignCodes makes the codes for lengths (RFC 1951, section 3.2.2), their bits reversed, above the length; count says how
-// many codes have so many bits. Symbols that do not occur have none.
-func assignCodes(codes []uint32, lens []uint8, count *[32]int) {
+// assignCodes makes the codes of symbols, in ascending order, for their lengths (RFC 1951, section 3.2.2): their bits, reversed, from
+// bit 16 on, how many they are from bit 8 on, and how many they are with the extra bits in the lowest 8. count says
+// how many codes have so many bits.
+func assignCodes(codes []uint32, symbols []uint16, lens, extra []uint8, count *[32]int) {
 	var next [maxCode + 1]uint16
 	code := 0
 	for n := 1; n <= maxCode; n++ {
 		next[n] = uint16(code)
 		code = (code + count[n]) << 1
 	}
-	for sym := 0; sym < len(lens); sym++ {
-		if sym+8 <= len(lens) && binary.LittleEndian.Uint64(lens[sym:]) == 0 {
-			sym += 7
-			continue
-		}
+	for _, sym := range symbols {
 		n := lens[sym]
-		c := next[n&15] // no branch for a symbol that does not occur: its code is empty
+		c := next[n&15]
 		next[n&15]++
-		codes[sym] = uint32(bits.Reverse16(c))>>(16-n&15)<<8 | uint32(n)
+		codes[sym] = uint32(bits.Reverse16(c))>>(16-n&15)<<16 | uint32(n)<<8 | uint32(n+extra[sym])
 	}
 }

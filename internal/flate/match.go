@@ -71,16 +71,16 @@ func (t *text) before(i, from, dist int) int {
 	return n
 }
 
-// read reads p[from:end] into seqs, with heads as in a Window. It takes the first match it finds, or, if patient, looks whether the
+// read reads p[from:end] into tokens, with the end of the block, with heads as in a Window. It takes the first match it finds, or, if patient, looks whether the
 // next byte begins a longer one.
-func (t *text) read(seqs []seq, heads []uint16, from, end int, patient bool) []seq {
+func (t *text) read(tokens []token, heads []uint16, from, end int, patient bool) []token {
 	shift := hashShift(len(heads))
 	p := t.p[:end]
-	done := from // what seqs has
+	done := from // what tokens have
 	for i := from; ; i = done {
 		i, dist := t.next(p, heads, shift, i)
 		if dist == 0 {
-			return seqs
+			return append(appendLiterals(tokens, t.p[done:end]), endOfBlock)
 		}
 		length := t.length(i, min(end, i+maxMatch), dist)
 		if patient {
@@ -89,7 +89,7 @@ func (t *text) read(seqs []seq, heads []uint16, from, end int, patient bool) []s
 		back := t.before(i, done, dist)
 		i -= back
 		length = min(length+back, maxMatch)
-		seqs = append(seqs, newSeq(i-done, length, dist))
+		tokens = appendMatch(tokens, t.p[done:i], length, dist)
 		done = i + length
 		switch {
 		case patient:

@@ -26,24 +26,6 @@ const (
 // lenOrder is the order in which the code lengths for code lengths are sent, section 3.2.7.
 var lenOrder = [numLens]uint8{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
 
-// lengthInfo has for a match's length less 3 the symbol less 257, the number of extra bits from bit 8 on, and these bits from
-// bit 16 on (section 3.2.5).
-var lengthInfo = func() (info [256]uint32) {
-	for n := range info {
-		code := lengthSymbol(n)
-		info[n] = uint32(code | lengthExtra(code)<<8 | (n+3-lengthBase(code))<<16)
-	}
-	return info
-}()
-
-// distInfo has for a distance symbol the number of extra bits, and from bit 8 on its shortest distance less 1.
-var distInfo = func() (info [numDists]uint32) {
-	for code := range info {
-		info[code] = uint32(distExtra(code) | (distBase(code)-1)<<8)
-	}
-	return info
-}()
-
 // lengthSymbol returns the symbol less 257 of a match's length less 3.
 func lengthSymbol(n int) int {
 	if n == maxMatch-3 {
@@ -73,15 +55,6 @@ func lengthBase(code int) int {
 		return maxMatch
 	}
 	return 3 + (4+code%4)<<lengthExtra(code)
-}
-
-// distSymbol returns the symbol of a match's distance less 1.
-func distSymbol(d uint32) uint8 {
-	if d < 2 {
-		return uint8(d)
-	}
-	extra := bits.Len32(d) - 2
-	return uint8(2*extra + int(d>>(uint(extra)&31)))
 }
 
 // distExtra returns the extra bits of a distance symbol.
