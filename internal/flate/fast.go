@@ -2,8 +2,8 @@ package flate
 
 import "encoding/binary"
 
-// fastRoom is the room that fast wants for one turn: two literals, a match, and what is copied beyond it.
-const fastRoom = 2 + maxMatch + 16
+// fastRoom is the room that fast wants for one turn: three literals, a match, and what is copied beyond it.
+const fastRoom = 3 + maxMatch + 16
 
 // fast inflates symbols while there is plenty of input and of room in dst before end. The output of this call begins
 // at start, also of what came before an error.
@@ -26,7 +26,13 @@ func (z *Inflater) fast(dst []byte, start, end int) (out []byte, err error) {
 				n -= uint(e)
 				buf[at] = byte(e >> 16)
 				at++
-				continue
+				if e = lits[acc&(1<<litRoot-1)]; e&entryLiteral != 0 {
+					acc >>= e & 63
+					n -= uint(e)
+					buf[at] = byte(e >> 16)
+					at++
+					continue
+				}
 			}
 			if from+8 > len(src) {
 				break
@@ -35,36 +41,41 @@ func (z *Inflater) fast(dst []byte, start, end int) (out []byte, err error) {
 			from += int(63-n&63) >> 3
 			n |= 56
 		}
-		if e&entryOther != 0 {
-			if e&entrySub != 0 {
-				e = lits[e>>16+uint32(acc>>litRoot)&(1<<(e>>8&15)-1)]
-			}
-			if e&entryEnd != 0 {
-				acc >>= e & 63
-				n -= uint(e)
-				z.state = atHeader
-				break
-			}
-			if e&(entryLiteral|entryOther) != 0 {
-				break // what is rare is left to symbol
-			}
+		if e&entrySub != 0 {
+			e = lits[e>>16+uint32(acc>>litRoot)&(1<<(e>>8&15)-1)]
+		}
+		if e&(entryLiteral|entryOther) != 0 {
+			break // what is rare, like the end of the block, is left to symbol
 		}
 		length := value(e, acc)
 		acc >>= e & 63
 		n -= uint(e)
 		e = distEntry(dists, acc)
-		if e&entryOther != 0 {
-			return buf[:at], ErrCorrupt
-		}
 		dist := value(e, acc)
 		acc >>= e & 63
 		n -= uint(e)
-		if at, err = z.copyMatch(buf, start, at, dist, length); err != nil {
+		if e&entryOther != 0 {
+			return buf[:at], ErrCorrupt
+		}
+		if dist >= 16 && dist <= min(z.limit, at-start) {
+			at = copyApart(buf, at, dist, length)
+		} else if at, err = z.copyMatch(buf, start, at, dist, length); err != nil {
 			return buf[:at], err
 		}
 	}
 	z.giveBack(src, from, acc, n&63)
 	return buf[:at], nil
+}
+
+// copyApart copies a match, and up to 15 bytes more, from 16 bytes or more before it.
+func copyApart(buf []byte, at, dist, length int) (end int) {
+	end = at + length
+	for {
+		*(*[16]byte)(buf[at:]) = *(*[16]byte)(buf[at-dist:])
+		if at += 16; at >= end {
+			return end
+		}
+	}
 }
 
 // giveBack keeps what is left of acc, and of src after from; whole bytes go back to src.
@@ -73,9 +84,6 @@ func (z *Inflater) giveBack(src []byte, from int, acc uint64, n uint) {
 	z.src = src[from-int(back):]
 	z.n = n - 8*back
 	z.acc = acc & (1<<(z.n&63) - 1)
-	if z.state == atHeader {
-		z.blockEnded()
-	}
 }
 
 // copyMatch copies a match to buf[at:], after which there is room for two words, and returns where it ends, at if it

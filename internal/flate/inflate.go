@@ -46,7 +46,7 @@ type Inflater struct {
 
 	hlit, hdist, hclen int // of a dynamic header
 	at                 int // code lengths read so far
-	lens               [numLits + 32]uint8
+	lens               [numLits + 32 + 8]uint8
 	ownLits            litTable
 	ownDists           distTable
 	own                Window // without takeover
@@ -313,10 +313,10 @@ func (z *Inflater) codeLens() (more bool, err error) {
 		if z.at+repeat > all {
 			return false, ErrCorrupt
 		}
-		for range repeat {
-			z.lens[z.at] = value
-			z.at++
+		for i := 0; i < repeat; i += 8 { // and what is beyond comes to be overwritten
+			binary.LittleEndian.PutUint64(z.lens[z.at+i:], uint64(value)*0x0101010101010101)
 		}
+		z.at += repeat
 	}
 	if z.lens[endOfBlock] == 0 ||
 		!buildTable(z.ownLits[:], litRoot, z.lens[:z.hlit], litMeaning[:]) ||
@@ -340,9 +340,6 @@ func (z *Inflater) block(dst []byte, start, room int) (out []byte, more bool, er
 		end := start + min(room, cap(dst)-start)
 		if dst, err = z.fast(dst, start, end); err != nil {
 			return dst, false, err
-		}
-		if z.state != inBlock {
-			break
 		}
 		if dst, more, err = z.symbol(dst, start, start+room); !more || err != nil {
 			return dst, false, err

@@ -116,17 +116,22 @@ func fixedLitLen(sym int) uint8 {
 // with a single symbol of one bit, or none at all, counts as such.
 func buildTable(table []uint32, root int, lens []uint8, meaning []uint32) bool {
 	var count, first [maxCode + 1]int
+	var symbols, sorted [numLits + 4]uint16 // those that have a code: in order, and by length
+	used := 0
 	for sym := 0; sym < len(lens); sym++ {
 		if sym+8 <= len(lens) && binary.LittleEndian.Uint64(lens[sym:]) == 0 {
 			sym += 7
 			continue
 		}
-		count[lens[sym]&15]++
+		n := lens[sym] & 15
+		count[n]++
+		symbols[used] = uint16(sym)
+		used += int(n+15) >> 4 // without a branch
 	}
-	left, used := 1, 0
+	left, at := 1, 0
 	for n := 1; n <= maxCode; n++ {
-		first[n] = used
-		used += count[n]
+		first[n] = at
+		at += count[n]
 		left = left<<1 - count[n]
 		if left < 0 {
 			return false
@@ -135,21 +140,26 @@ func buildTable(table []uint32, root int, lens []uint8, meaning []uint32) bool {
 	if left > 0 {
 		return used == count[1] && buildDegenerate(table, root, lens, meaning)
 	}
-	var sorted [numLits + 4]uint16
-	first[0] = len(sorted) - 1 // where those without a code go
-	for sym, n := range lens {
-		at := &first[n&15]
-		sorted[*at] = uint16(sym)
-		*at += int(n+15) >> 4
+	for _, sym := range symbols[:used] {
+		at := &first[lens[sym]&15]
+		sorted[*at] = sym
+		*at++
+	}
+	n := 1
+	for count[n] == 0 {
+		n++
 	}
 	code, k := uint32(0), 0
-	for n := 1; n <= root; n++ {
-		copy(table[1<<(n-1):1<<n], table[:1<<(n-1)])
-		for range count[n] {
-			table[code] = meaning[sorted[k]] + uint32(n)*(1+1<<8)
-			code = nextCode(code, n)
-			k++
+	for doubled := false; n <= root; n++ {
+		if doubled {
+			copy(table[1<<(n-1):1<<n], table[:1<<(n-1)])
 		}
+		doubled = true
+		for _, sym := range sorted[k : k+count[n]] {
+			table[code] = meaning[sym] + uint32(n)*(1+1<<8)
+			code = nextCode(code, n)
+		}
+		k += count[n]
 	}
 	if k < used {
 		return buildSubtables(table, root, sorted[k:used], code, &count, meaning)
