@@ -23,15 +23,7 @@ var chainPool = sync.Pool{New: func() any { return new(chains) }}
 func (c *chains) reset(t *text, from, end, level int) (start int) {
 	c.limit = t.limit
 	c.depth, c.enough = 8<<(2*(level-7)), 32<<(level-7)
-	c.buf = c.buf[:0]
-	if old := min(t.have, t.limit-from); old > 0 {
-		first := t.w.last(old, 0)
-		c.buf = append(c.buf, first...)
-		if len(first) < old {
-			c.buf = append(c.buf, t.w.last(old, len(first))...)
-		}
-	}
-	c.buf = append(c.buf, t.p[max(0, from-t.limit):end]...)
+	c.buf = t.together(c.buf[:0], from, end)
 	size := 256
 	for size < len(c.buf) && size < 1<<maxBits {
 		size *= 2

@@ -70,15 +70,12 @@ func (e *encoder) compress(o *bitWriter, p []byte, w *Window, bits, level int) {
 		heads = w.heads
 	}
 	// History is worth copying if there is not too much of it.
-	together := level <= lastGreedy && (t.have == 0 || t.have <= 4*len(p) && len(p) <= maxStored)
-	if together {
-		e.quick.reset(t, heads)
-	}
+	quick := level <= lastGreedy && t.have <= 4*len(p)
 	for from := 0; from < len(p); {
 		end := min(from+maxStored, len(p))
 		switch {
-		case together:
-			e.tokens = e.quick.read(e.tokens[:0], end-from)
+		case quick:
+			e.tokens = e.quick.read(e.tokens[:0], t, heads, from, end)
 		case level <= lastPatient:
 			e.tokens = t.read(e.tokens[:0], heads, from, end, level > lastGreedy)
 		default:
@@ -94,13 +91,12 @@ func (e *encoder) compress(o *bitWriter, p []byte, w *Window, bits, level int) {
 		w.add(p)
 	}
 	t.p, t.w = nil, nil
-	e.quick.forget()
 }
 
 // freshHeads returns an empty table for a message of n bytes without history.
 func (e *encoder) freshHeads(n int) []uint16 {
 	size := 256
-	for size < n && size < 1<<13 {
+	for size < n && size < 1<<12 {
 		size *= 2
 	}
 	if cap(e.heads) < size {

@@ -49,6 +49,18 @@ type text struct {
 	limit int     // the farthest distance
 }
 
+// together appends p[from:end] to dst, after the history that matches may reach.
+func (t *text) together(dst []byte, from, end int) []byte {
+	if old := min(t.have, t.limit-from); old > 0 {
+		first := t.w.last(old, 0)
+		dst = append(dst, first...)
+		if len(first) < old {
+			dst = append(dst, t.w.last(old, len(first))...)
+		}
+	}
+	return append(dst, t.p[max(0, from-t.limit):end]...)
+}
+
 // before returns by how many bytes p[i:] and what lies dist before it can be extended back, to no further than p[from].
 func (t *text) before(i, from, dist int) int {
 	n := 0
@@ -97,9 +109,7 @@ func (t *text) read(tokens []token, heads []uint16, from, end int, patient bool)
 				t.remember(p, heads, shift, k)
 			}
 		case done-1+reach <= end: // always as many: a loop would cost more than it finds
-			t.remember(p, heads, shift, i+2)
-			t.remember(p, heads, shift, i+4)
-			t.remember(p, heads, shift, done-2)
+			t.remember(p, heads, shift, i+back+1)
 		}
 	}
 }

@@ -1,57 +1,45 @@
 package flate
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"slices"
 )
 
-// A quick reads text into tokens, with its history before it in the same bytes. It takes the first match it finds.
+// A quick reads text into tokens, with its history before it in one array. It takes the first match it finds.
 type quick struct {
-	own   []byte   // history and text, unless text is the caller's
-	text  []byte   // all of it
-	next  int      // what of it is to be read next
-	buf   []byte   // text up to the end of the block
-	heads []uint16 // as in a Window
+	bytes [quickSize + reach]byte // history and text
+	end   int                     // of the text
+	heads []uint16                // as in a Window
 	shift uint
-	off   uint16 // position of buf[0]
+	off   uint16 // position of bytes[0]
 	limit int    // the farthest distance
 }
 
-// reset prepares for t. History is copied before the text.
-func (q *quick) reset(t *text, heads []uint16) {
+// quickSize is a power of two that has room for the longest history and the longest block.
+const quickSize = 1 << (maxBits + 2)
+
+// load returns eight bytes. The mask changes nothing but what has to be checked.
+func (q *quick) load(i int) uint64 {
+	i &= quickSize - 1
+	return binary.LittleEndian.Uint64(q.bytes[i : i+reach])
+}
+
+// read appends the tokens of t.p[from:end].
+func (q *quick) read(tokens []token, t *text, heads []uint16, from, end int) []token {
 	q.heads, q.shift, q.limit = heads, hashShift(len(heads)), t.limit
-	q.off = uint16(t.base) - uint16(t.have)
-	q.next = t.have
-	if t.have == 0 {
-		q.text = t.p
-		return
-	}
-	q.own = slices.Grow(q.own[:0], t.have+len(t.p))
-	q.own = append(q.own, t.w.last(t.have, 0)...)
-	if len(q.own) < t.have {
-		q.own = append(q.own, t.w.last(t.have, len(q.own))...)
-	}
-	q.own = append(q.own, t.p...)
-	q.text = q.own
-}
-
-// forget lets go of what is not q's own.
-func (q *quick) forget() {
-	q.text, q.buf, q.heads = nil, nil, nil
-}
-
-// read appends the tokens of the next n bytes.
-func (q *quick) read(tokens []token, n int) []token {
-	i := q.next
-	q.next += n
-	q.buf = q.text[:q.next]
-	k := len(tokens)
-	tokens = slices.Grow(tokens, n+1)[:k+n+1]
+	buf := t.together(q.bytes[:0], from, end)
+	q.end = len(buf)
+	i := q.end - (end - from)
+	q.off = uint16(t.base) + uint16(from-i)
+	k, n := len(tokens), end-from+1
+	tokens = slices.Grow(tokens, n)[:k+n]
 	for {
 		at, dist := q.search(tokens[k:], i)
 		k += at - i
 		if dist == 0 {
-			return append(appendLiterals(tokens[:k], q.buf[at:]), endOfBlock)
+			q.heads = nil
+			return append(appendLiterals(tokens[:k], buf[at:]), endOfBlock)
 		}
 		length, back := q.match(at, i, dist)
 		k -= back
@@ -61,18 +49,18 @@ func (q *quick) read(tokens []token, n int) []token {
 	}
 }
 
-// search returns the first position from i on that has a match of five bytes or more, and how far back that is. It steps
+// search returns the first position from i on that has a match of six bytes or more, and how far back that is. It steps
 // faster the longer it finds none. The distance is zero at the end. What it passes goes to tokens.
 func (q *quick) search(tokens []token, from int) (at, dist int) {
-	buf, heads, shift, off := q.buf, q.heads, q.shift, q.off
+	heads, shift, off := q.heads, q.shift, q.off
 	i := from
-	for i+reach <= len(buf) {
-		x := load64(buf, i)
+	for i+reach <= q.end {
+		x := q.load(i)
 		h := hash(x, shift)
 		pos := off + uint16(i)
 		dist := int(pos - heads[h])
 		heads[h] = pos
-		if uint(dist-1) < uint(i) && (x^load64(buf, i-dist))<<24 == 0 && dist <= q.limit {
+		if uint(dist-1) < uint(i) && (x^q.load(i-dist))<<(64-8*hashed) == 0 && dist <= q.limit {
 			return i, dist
 		}
 		tokens[i-from] = token(x & 0xff)
@@ -89,35 +77,28 @@ const patience = 32
 
 // pass passes over some bytes from i on, the more the longer there was no match.
 func (q *quick) pass(tokens []token, from, i int) int {
-	for range min((i-from)/patience, len(q.buf)-i) {
-		tokens[i-from] = token(q.buf[i])
+	for range min((i-from)/patience, q.end-i) {
+		tokens[i-from] = token(q.bytes[i])
 		i++
 	}
 	return i
 }
 
 // match returns the length of the match dist back for position i, and by how much it begins before i, but not before done.
+// Of the positions in it only one is entered: that finds nearly all there is.
 func (q *quick) match(i, done, dist int) (length, back int) {
-	buf := q.buf
-	if diff := load64(buf, i) ^ load64(buf, i-dist); diff != 0 {
+	q.heads[hash(q.load(i+1), q.shift)] = q.off + uint16(i+1)
+	if diff := q.load(i) ^ q.load(i-dist); diff != 0 {
 		length = bits.TrailingZeros64(diff) >> 3
-	} else {
-		length = 8 + common(buf[i+8:min(len(buf), i+maxMatch)], buf[i+8-dist:])
+	} else if diff := q.load(i+8) ^ q.load(i+8-dist); diff != 0 {
+		length = 8 + bits.TrailingZeros64(diff)>>3
+	} else if length = 16; i+length < q.end {
+		length += common(q.bytes[i+16:min(q.end, i+maxMatch)], q.bytes[i+16-dist:])
 	}
-	end := i + length
-	if end-1+reach <= len(buf) {
-		q.enter(i + 2)
-		q.enter(i + 4)
-		q.enter(end - 2)
-	}
+	length = min(length, q.end-i)
 	if i-dist >= 8 {
-		back = bits.LeadingZeros64(load64(buf, i-8)^load64(buf, i-dist-8)) >> 3
+		back = bits.LeadingZeros64(q.load(i-8)^q.load(i-dist-8)) >> 3
 		back = min(back, i-done, maxMatch-length)
 	}
 	return length + back, back
-}
-
-// enter enters a position into heads.
-func (q *quick) enter(i int) {
-	q.heads[hash(load64(q.buf, i), q.shift)] = q.off + uint16(i)
 }
