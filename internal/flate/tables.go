@@ -149,20 +149,20 @@ func buildTable(table []uint32, root int, lens []uint8, meaning []uint32) bool {
 	for count[n] == 0 {
 		n++
 	}
-	code, k := uint32(0), 0
+	next, k := uint16(0), 0 // the code at hand, from the highest bit down
 	for doubled := false; n <= root; n++ {
 		if doubled {
 			copy(table[1<<(n-1):1<<n], table[:1<<(n-1)])
 		}
 		doubled = true
 		for _, sym := range sorted[k : k+count[n]] {
-			table[code] = meaning[sym] + uint32(n)*(1+1<<8)
-			code = nextCode(code, n)
+			table[bits.Reverse16(next)] = meaning[sym] + uint32(n)*(1+1<<8)
+			next += 1 << (16 - n)
 		}
 		k += count[n]
 	}
 	if k < used {
-		return buildSubtables(table, root, sorted[k:used], code, &count, meaning)
+		return buildSubtables(table, root, sorted[k:used], uint32(bits.Reverse16(next)), &count, meaning)
 	}
 	return true
 }
