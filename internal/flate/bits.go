@@ -30,16 +30,16 @@ func (o *bitWriter) add(v uint64, n uint) {
 }
 
 // symbols appends the codes and extra bits of tokens. There is room for all of them, and a word more.
-func (o *bitWriter) symbols(tokens []token, codes *[symMask + 1]uint32) {
+func (o *bitWriter) symbols(tokens []token, codes *[symMask + 1]code) {
 	out, acc, n, at := o.out[:cap(o.out)], o.acc, o.n, len(o.out)
 	k := 0
 	for ; k+1 < len(tokens); k += 2 {
 		s, t := tokens[k], tokens[k+1]
-		c, d := codes[s&symMask], codes[t&symMask]
-		v := uint64(c>>16) | uint64(s>>9)<<(c>>8&63)
-		w := uint64(d>>16) | uint64(t>>9)<<(d>>8&63)
-		acc |= (v | w<<(c&63)) << (n & 63)
-		n += uint(c&63 + d&63)
+		c, d := &codes[s&symMask], &codes[t&symMask]
+		v := uint64(c.bits) | uint64(s>>9)<<(c.n&63)
+		w := uint64(d.bits) | uint64(t>>9)<<(d.n&63)
+		acc |= (v | w<<(c.all&63)) << (n & 63)
+		n += uint(c.all) + uint(d.all)
 		binary.LittleEndian.PutUint64(out[at:], acc)
 		at += int(n >> 3)
 		acc >>= n &^ 7 & 63
@@ -47,8 +47,8 @@ func (o *bitWriter) symbols(tokens []token, codes *[symMask + 1]uint32) {
 	}
 	o.out, o.acc, o.n = out[:at], acc, n
 	if k < len(tokens) {
-		c := codes[tokens[k]&symMask]
-		o.add(uint64(c>>16)|uint64(tokens[k]>>9)<<(c>>8&63), uint(c&63))
+		c := &codes[tokens[k]&symMask]
+		o.add(uint64(c.bits)|uint64(tokens[k]>>9)<<(c.n&63), uint(c.all))
 	}
 }
 

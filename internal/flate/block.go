@@ -7,14 +7,14 @@ import (
 // A block chooses how a piece of text is written, and writes it.
 type block struct {
 	freq    [symMask + 1]uint16
-	codes   [symMask + 1]uint32 // as assignCodes makes them
+	codes   [symMask + 1]code
 	lens    [numLits + numDists]uint8
 	header  header
 	huffman huffman
 }
 
 // fixedCodes are the codes of RFC 1951, section 3.2.6.
-var fixedCodes = func() (codes [symMask + 1]uint32) {
+var fixedCodes = func() (codes [symMask + 1]code) {
 	var symbols [firstDist]uint16
 	var lens [firstDist]uint8
 	for i := range symbols {

@@ -7,7 +7,7 @@ type header struct {
 	tokens      [numLits + numDists]token // of the alphabet of code lengths
 	freq        [numLens + 1]uint16
 	lens        [numLens]uint8
-	codes       [symMask + 1]uint32
+	codes       [symMask + 1]code
 	hclen       int
 }
 

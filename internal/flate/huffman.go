@@ -56,14 +56,14 @@ func (f *huffman) lengths(freq []uint16, lens []uint8, limit int) {
 }
 
 // codes makes the codes for the lengths that were found.
-func (f *huffman) codes(codes []uint32, lens, extra []uint8) {
+func (f *huffman) codes(codes []code, lens, extra []uint8) {
 	assignCodes(codes, f.used[:f.n], lens, extra, &f.count)
 }
 
 // cost returns how many bits the symbols take, that occur as often as freq says.
-func (f *huffman) cost(freq []uint16, codes []uint32) (total int) {
+func (f *huffman) cost(freq []uint16, codes []code) (total int) {
 	for _, sym := range f.used[:f.n] {
-		total += int(freq[sym]) * int(codes[sym]&63)
+		total += int(freq[sym]) * int(codes[sym].all)
 	}
 	return total
 }
@@ -168,20 +168,26 @@ func shorten(count *[32]int, limit int) {
 	}
 }
 
-// assignCodes makes the codes of symbols, in ascending order, for their lengths (RFC 1951, section 3.2.2): their bits, reversed, from
-// bit 16 on, how many they are from bit 8 on, and how many they are with the extra bits in the lowest 8. count says
-// how many codes have so many bits.
-func assignCodes(codes []uint32, symbols []uint16, lens, extra []uint8, count *[32]int) {
+// A code is what a symbol is written as.
+type code struct {
+	bits uint16 // reversed: the first is the lowest
+	n    uint8  // how many
+	all  uint8  // and how many with the extra bits
+}
+
+// assignCodes makes the codes of symbols, in ascending order, for their lengths (RFC 1951, section 3.2.2). count says how many
+// codes have so many bits.
+func assignCodes(codes []code, symbols []uint16, lens, extra []uint8, count *[32]int) {
 	var next [maxCode + 1]uint16
-	code := 0
+	first := 0
 	for n := 1; n <= maxCode; n++ {
-		next[n] = uint16(code)
-		code = (code + count[n]) << 1
+		next[n] = uint16(first)
+		first = (first + count[n]) << 1
 	}
 	for _, sym := range symbols {
 		n := lens[sym]
 		c := next[n&15]
 		next[n&15]++
-		codes[sym] = uint32(bits.Reverse16(c))>>(16-n&15)<<16 | uint32(n)<<8 | uint32(n+extra[sym])
+		codes[sym] = code{bits.Reverse16(c) >> (16 - n&15), n, n + extra[sym]}
 	}
 }
