@@ -53,21 +53,21 @@ func (q *quick) read(tokens []token, t *text, heads []uint16, from, end int) []t
 // faster the longer it finds none. The distance is zero at the end. What it passes goes to tokens.
 func (q *quick) search(tokens []token, from int) (at, dist int) {
 	heads, shift, off := q.heads, q.shift, q.off
-	i := from
-	for i+reach <= q.end {
-		x := q.load(i)
-		h := hash(x, shift)
-		pos := off + uint16(i)
-		dist := int(pos - heads[h])
-		heads[h] = pos
-		if uint(dist-1) < uint(i) && (x^q.load(i-dist))<<(64-8*hashed) == 0 && dist <= q.limit {
-			return i, dist
+	i, last := from, q.end-reach
+	for stop := from + patience - 1; i <= last; stop = i {
+		for stop = min(stop, last); i <= stop; i++ {
+			x := q.load(i)
+			h := hash(x, shift)
+			pos := off + uint16(i)
+			dist := int(pos - heads[h])
+			heads[h] = pos
+			// Where there is no history yet, the mask leads to any bytes: only when they look alike it is asked what they are.
+			if (x^q.load(i-dist))<<(64-8*hashed) == 0 && uint(dist-1) < uint(min(i, q.limit)) {
+				return i, dist
+			}
+			tokens[i-from] = token(x & 0xff)
 		}
-		tokens[i-from] = token(x & 0xff)
-		i++
-		if i-from >= patience {
-			i = q.pass(tokens, from, i)
-		}
+		i = q.pass(tokens, from, i)
 	}
 	return i, 0
 }
