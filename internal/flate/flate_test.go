@@ -161,6 +161,46 @@ func TestTakeoverMixed(t *testing.T) {
 	}
 }
 
+// Long messages are searched together with their history, short ones ask the window for it: both know the same history.
+func TestTakeoverSizes(t *testing.T) {
+	r := rand.New(rand.NewPCG(21, 22))
+	for _, bits := range []int{8, 12, 15} {
+		w := flate.NewWindow(bits)
+		var history []byte
+		for i := range 150 {
+			size := 50 << r.IntN(8)
+			if i%50 == 49 {
+				size = 150_000
+			}
+			p := jsonMessages(uint64(i), 1, size)[0]
+			p = append(p, history[max(0, len(history)-100-r.IntN(1<<bits)):]...)
+			out := flate.AppendMessage(nil, p, w, bits, flate.DefaultLevel)
+			got, err := stdInflate(out, history[max(0, len(history)-1<<bits):])
+			require.NoError(t, err, "message %d of %d bytes", i, len(p))
+			require.True(t, bytes.Equal(p, got), "message %d of %d bytes", i, len(p))
+			history = append(history, p...)
+			history = history[max(0, len(history)-1<<16):]
+		}
+	}
+}
+
+// Each way of searching finds what the other has entered.
+func TestRepetition(t *testing.T) {
+	for _, size := range []int{300, 10_000} {
+		for _, filler := range []int{300, 10_000} {
+			w := flate.NewWindow(15)
+			p := jsonMessages(23, 1, size)[0]
+			for _, m := range jsonMessages(24, 9, filler)[:9] {
+				flate.AppendMessage(nil, m, w, 15, flate.DefaultLevel)
+				flate.AppendMessage(nil, p[:150], w, 15, flate.DefaultLevel)
+			}
+			flate.AppendMessage(nil, p, w, 15, flate.DefaultLevel)
+			flate.AppendMessage(nil, []byte("between"), w, 15, flate.DefaultLevel)
+			require.Less(t, len(flate.AppendMessage(nil, p, w, 15, flate.DefaultLevel)), 40+size/40, "%d bytes among %d", size, filler)
+		}
+	}
+}
+
 // A table of positions that is made late finds what the window has.
 func TestLateTable(t *testing.T) {
 	w := flate.NewWindow(15)
