@@ -337,3 +337,19 @@ func TestAttachedWriterEndsInFullQueue(t *testing.T) {
 		assert.Equal(t, "next", peer.expect(OpText))
 	})
 }
+
+// The context of an earlier read may end while the connection is handed over.
+func TestAttachWhileAContextEnds(t *testing.T) {
+	e := newEngine(t, &EngineOptions{Loops: 1})
+	for range 100 {
+		c, peer := connectScripted(t, tcpPair, RoleServer)
+		ctx, cancel := context.WithCancel(bg)
+		read := async(func() error { _, _, err := c.Read(ctx); return err })
+		time.Sleep(time.Millisecond) // it waits, and so watches ctx
+		peer.send(peer.text("x"))
+		require.NoError(t, <-read)
+		go cancel()
+		require.NoError(t, e.Attach(c, &Events{}))
+		c.CloseNow()
+	}
+}

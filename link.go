@@ -84,8 +84,7 @@ func (l *link) adopt(t transport) bool {
 	if l.ending || !l.wr.adopt(t) {
 		return false
 	}
-	l.rd.t = t
-	l.rd.bell.adopt(t)
+	l.rd.bell.adopt(t) // whose t is the reader's
 	l.alarm.sweep()
 	return true
 }
@@ -217,8 +216,10 @@ func (l *link) isAttached() bool {
 	return l.attached
 }
 
-// give gives the reader's role back.
+// give gives the reader's role back, and a buffer that is still lent because of a
+// panic in the caller's code.
 func (l *link) give() {
+	l.rd.takeBack(true)
 	for {
 		closed := l.isClosed()
 		if closed {

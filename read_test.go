@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed86893212/websocket/internal/bufpool"
 )
 
 func TestNewConnArguments(t *testing.T) {
@@ -568,4 +570,33 @@ func TestFailureDoesNotLinger(t *testing.T) {
 		assert.Equal(t, lingerTime, time.Since(begun))
 		peer.Close()
 	})
+}
+
+// A panic in the caller's code ends the loan of a buffer to ReadInto.
+func TestReadIntoPanicEndsTheLoan(t *testing.T) {
+	boom := true
+	c, peer := connectScripted(t, tcpPair, RoleServer, ConnConfig{Trace: &Trace{MessageReceived: func(MessageType, int) {
+		if boom {
+			boom = false
+			panic("boom")
+		}
+	}}})
+	peer.send(peer.text("first"))
+	buf := []byte(strings.Repeat("!", 64))
+	require.Panics(t, func() { _, _, _ = c.ReadInto(bg, buf) })
+	assert.False(t, c.l.rd.lent)
+	for _, s := range []string{"a", "b", "c"} {
+		long := strings.Repeat(s, 600)
+		peer.send(peer.frame(OpBinary, false, long[:300]), peer.frame(OpContinuation, true, long[300:]))
+	}
+	var got []string
+	for m, err := range c.Messages(bg) {
+		require.NoError(t, err)
+		bufpool.Put(append(bufpool.Get(600), strings.Repeat("Z", 600)...)) // somebody else's
+		if got = append(got, string(m.Data)); len(got) == 3 {
+			break
+		}
+	}
+	assert.Equal(t, []string{strings.Repeat("a", 600), strings.Repeat("b", 600), strings.Repeat("c", 600)}, got)
+	assert.Equal(t, strings.Repeat("!", 64), string(buf))
 }

@@ -101,7 +101,7 @@ func growOwned(b []byte, n int) []byte {
 func (r *reader) next(stream bool, ev *event) {
 	if r.in == nil {
 		if r.buf.empty() {
-			ev.kind = eventMore
+			ev.kind, ev.kept = eventMore, false
 			return
 		}
 		if !stream {
@@ -155,13 +155,17 @@ func (r *reader) spare() {
 	}
 }
 
+// roomMax bounds how much is received at one go: a pipe may hand over any amount.
+const roomMax = 1 << 30
+
 // room returns where the next bytes may be read to straight away, if there is such
 // a place.
 func (r *reader) room() []byte {
 	if r.in == nil {
 		return nil
 	}
-	return r.in.room()
+	room := r.in.room()
+	return room[:min(len(room), roomMax)]
 }
 
 // ready gets ready for a wait for input, and returns where the input may go, for
@@ -176,7 +180,7 @@ func (r *reader) ready(ctx context.Context) (room []byte) {
 // inbound is told as the next event is asked for.
 func (r *reader) took(n int, room []byte) {
 	if len(room) > 0 {
-		r.got = int32(n) // no receipt is longer
+		r.got = int32(n)
 	}
 }
 

@@ -23,7 +23,7 @@ type writer struct {
 
 	set     *settings   // of the connection
 	open    bool        // a message in fragments has begun and not ended
-	armed   bool        // timer runs
+	armed   bool        // release is to be called in time
 	holding atomic.Bool // the reader has more to hand out before it waits
 }
 
