@@ -110,11 +110,16 @@ func (p *Poller) Change(fd int, id uint64, what uint32) error {
 }
 
 // Remove watches a descriptor no more.
-func (p *Poller) Remove(fd int) { _ = unix.EpollCtl(p.fd, unix.EPOLL_CTL_DEL, fd, nil) }
+func (p *Poller) Remove(fd int) { _ = p.ctl("epoll_ctl", unix.EPOLL_CTL_DEL, fd, 0, 0) }
 
+// ctl never waits, so it is made without telling the scheduler.
 func (p *Poller) ctl(name string, op, fd int, id uint64, what uint32) error {
 	e := unix.EpollEvent{Events: what, Fd: int32(uint32(id)), Pad: int32(uint32(id >> 32))}
-	return os.NewSyscallError(name, unix.EpollCtl(p.fd, op, fd, &e))
+	_, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(p.fd), uintptr(op), uintptr(fd), uintptr(unsafe.Pointer(&e)), 0, 0)
+	if errno != 0 {
+		return os.NewSyscallError(name, errno)
+	}
+	return nil
 }
 
 // Duplicate returns another descriptor of the same socket.
