@@ -36,11 +36,36 @@ type doorman struct {
 	ev       *Events
 	fallback *fallback // nil: none
 
+	usher usher // nil: none
+
 	mu     sync.Mutex
 	closed bool
 	under  map[*visit]net.Conn // handshakes under way
 
-	idle atomic.Int32 // goroutines that wait for a connection
+	running sync.WaitGroup // goroutines that have a connection
+	idle    atomic.Int32   // those that wait for one
+}
+
+// An usher sees to connections that come close behind another.
+type usher interface {
+	// learn is shown what a listener has accepted, which stays as it is.
+	learn(nc net.Conn)
+	// rush is called after that. It may accept others that come soon, and returns
+	// when nothing comes any more, or what comes cannot be accepted.
+	rush()
+	// close ends what it has begun and not handed on.
+	close()
+}
+
+// A reception is what a listener's connections have in common whose handshakes are
+// performed on event loops.
+type reception struct {
+	m        *doorman
+	blocking bool // callbacks run on goroutines of their own
+	// admit counts a connection in, unless none are wanted any more; gone counts
+	// it out again.
+	admit func() bool
+	gone  func()
 }
 
 // newDoorman returns a doorman for connections that come to addr and are driven
@@ -66,21 +91,45 @@ func (m *doorman) close() {
 		closeHard(nc)
 	}
 	m.mu.Unlock()
+	if m.usher != nil {
+		m.usher.close()
+	}
 	if m.fallback != nil {
 		m.fallback.close()
 	}
 }
 
+// spawn has f called on a goroutine that serve waits for. It returns false after
+// close.
+func (m *doorman) spawn(f func()) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return false
+	}
+	m.running.Go(f)
+	return true
+}
+
+// latest returns when a handshake that begins now must have ended, the zero time
+// for never.
+func (m *doorman) latest() time.Time {
+	if m.gate.bound <= 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(m.gate.bound)
+}
+
 // begin puts nc under the doorman's close, and a deadline on it.
-func (m *doorman) begin(v *visit, nc net.Conn) error {
+func (m *doorman) begin(v *visit, nc net.Conn, by time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
 		return net.ErrClosed
 	}
 	m.under[v] = nc
-	if m.gate.bound > 0 {
-		_ = nc.SetDeadline(time.Now().Add(m.gate.bound)) // not every transport has deadlines
+	if !by.IsZero() {
+		_ = nc.SetDeadline(by) // not every transport has deadlines
 	}
 	return nil
 }
@@ -101,7 +150,7 @@ func (m *doorman) end(v *visit, nc net.Conn) error {
 // and bounds it in time. What came of it is in v. An error means that nc is
 // closed or somebody else's: it is errPassed or a *HandshakeError.
 func (m *doorman) admit(v *visit, nc net.Conn) error {
-	err := m.begin(v, nc)
+	err := m.begin(v, nc, m.latest())
 	if err == nil {
 		err = m.shake(v, nc)
 		if late := m.end(v, nc); err == nil {
@@ -120,6 +169,27 @@ func (m *doorman) admit(v *visit, nc net.Conn) error {
 		return errPassed
 	}
 	return nil
+}
+
+// decline does what the decision in v is, which was made elsewhere: a refusal, or
+// the way to the Fallback. p is what has come over nc.
+func (m *doorman) decline(v *visit, nc net.Conn, p []byte, by time.Time) {
+	if v.passed {
+		m.fallback.take(nc, p)
+		return
+	}
+	err := m.begin(v, nc, by)
+	if err == nil {
+		_, err = nc.Write(v.reply)
+		if late := m.end(v, nc); err == nil {
+			err = late
+		}
+	}
+	if err != nil {
+		_ = nc.Close()
+		return
+	}
+	linger(nc)
 }
 
 // shake reads the request and writes the answer.
@@ -194,8 +264,7 @@ func linger(nc net.Conn) {
 // returns why, after all of them; net.ErrClosed if l has been closed. d is take's
 // until it returns.
 func (m *doorman) serve(l net.Listener, take func(nc net.Conn, d *decision)) error {
-	var under sync.WaitGroup
-	defer under.Wait()
+	defer m.running.Wait()
 	defer m.close() // or clients who send nothing would be waited for
 	next := make(chan net.Conn)
 	defer close(next)
@@ -212,10 +281,16 @@ func (m *doorman) serve(l net.Listener, take func(nc net.Conn, d *decision)) err
 			return err
 		}
 		backoff = 0
+		if m.usher != nil {
+			m.usher.learn(nc)
+		}
 		select {
 		case next <- nc: // somebody is idle
 		default:
-			under.Go(func() { m.attend(nc, next, take) })
+			m.running.Go(func() { m.attend(nc, next, take) })
+		}
+		if m.usher != nil {
+			m.usher.rush()
 		}
 	}
 }

@@ -45,12 +45,17 @@ type established struct {
 }
 
 func newConn(nc net.Conn, est established) *Conn {
-	c := &Conn{agreed: &nothingAgreed}
+	c := new(Conn)
+	c.init(newTransport(nc), est)
+	return c
+}
+
+func (c *Conn) init(t transport, est established) {
+	c.agreed = &nothingAgreed
 	if est.agreement != nothingAgreed.agreement {
 		c.agreed = &terms{est.agreement, newDeflater(est.deflate)}
 	}
-	c.l.init(newTransport(nc), est.role, est.settings, est.deflate, est.buffered)
-	return c
+	c.l.init(t, est.role, est.settings, est.deflate, est.buffered)
 }
 
 // NewConn returns a Conn over nc, whose opening handshake has been done by

@@ -29,18 +29,37 @@ type driven struct {
 	remote netip.Addr
 	port   uint16 // the peer's
 
-	halved  bool // the peer has been told that nothing more will come
-	deaf    bool // nothing more will come from it
-	opened  bool // Open has been called
-	resting bool // it has more to hand out, when others have had their turn
-	over    bool // it has ended, and Close has been called
-	listed  bool // the loop's: its turn comes
+	halved  bool  // the peer has been told that nothing more will come
+	deaf    bool  // nothing more will come from it
+	resting bool  // it has more to hand out, when others have had their turn
+	listed  bool  // the loop's: its turn comes
+	stage   stage // what of its callbacks has been called
+
+	// With mu.
+	closes closes // how it is closed
 
 	mu    sync.Mutex
 	id    uint64 // its slot, and how often that has been used; 0 before it has one
 	fd    int32  // -1 once closed
 	wants uint32 // what it is watched for
 }
+
+// A stage is how far a driven has come with its callbacks.
+type stage uint8
+
+const (
+	stageNew  stage = iota
+	stageOpen       // Open has been called
+	stageOver       // Close has been called
+)
+
+// closes is a set of what makes closing a driven's descriptor simpler.
+type closes uint8
+
+const (
+	closesBroken closes = 1 << iota // there is nobody at the other end to be told anything
+	closesPlain                     // nobody else has had the descriptor, and closing it does not wait
+)
 
 // A drivenLoop is what a driven needs to know of its loop.
 type drivenLoop struct {
@@ -154,15 +173,20 @@ func (d *driven) sweepEvery() time.Duration {
 	return every / 4
 }
 
+// newID returns a number for who gets a slot.
+func newID(slot uint32) uint64 {
+	generation.Lock()
+	defer generation.Unlock()
+	generation.last++
+	return uint64(generation.last)<<32 | uint64(slot)
+}
+
 // begin has the loop's poller watch the connection.
 func (d *driven) begin(slot uint32) error {
-	generation.Lock()
-	generation.last++
-	gen := generation.last
-	generation.Unlock()
+	id := newID(slot)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.id = uint64(gen)<<32 | uint64(slot)
+	d.id = id
 	d.wants |= poll.In
 	if d.fd < 0 {
 		return net.ErrClosed
@@ -175,11 +199,11 @@ func (d *driven) begin(slot uint32) error {
 // all is over.
 func (d *driven) turn(in, out, word bool) (over bool) {
 	l := &d.c.l
-	if d.over {
+	if d.stage == stageOver {
 		return true
 	}
-	if !d.opened {
-		d.opened = true
+	if d.stage == stageNew {
+		d.stage = stageOpen
 		l.serial++
 		d.call(&event{kind: eventStart})
 	}
@@ -203,7 +227,7 @@ func (d *driven) turn(in, out, word bool) (over bool) {
 	if l.isClosed() {
 		d.end()
 	}
-	return d.over
+	return d.stage == stageOver
 }
 
 // A connection that has received many messages hands out no more of them at a
@@ -241,6 +265,7 @@ func (d *driven) receive(in bool) {
 			l.park()
 			return
 		case eventLost:
+			d.lost()
 			l.end(l.unexpected(ev.lost), false)
 		case eventClose, eventFail:
 			p := l.rd.part(&ev)
@@ -254,6 +279,13 @@ func (d *driven) receive(in bool) {
 			l.rd.reuse(&ev)
 		}
 	}
+}
+
+// lost says that the connection has been lost: it is closed before long.
+func (d *driven) lost() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closes |= closesBroken
 }
 
 // leave goes on ending the connection as leaving says.
@@ -293,10 +325,10 @@ func (d *driven) drop() (ended bool) {
 
 // end gives the connection up and calls Close, once.
 func (d *driven) end() {
-	if d.over {
+	if d.stage == stageOver {
 		return
 	}
-	d.over = true
+	d.stage = stageOver
 	l := &d.c.l
 	if l.rd.role.leave() {
 		l.closeTransport(false)
@@ -400,7 +432,7 @@ func (d *driven) hangUp()     { d.shutdown(syscall.SHUT_RDWR) }
 func (d *driven) shutdown(how int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.fd >= 0 {
+	if d.fd >= 0 && d.closes&closesBroken == 0 {
 		poll.Shutdown(int(d.fd), how)
 	}
 }
@@ -410,13 +442,18 @@ func (d *driven) close() error { return d.abort() }
 func (d *driven) abort() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.fd >= 0 {
+	switch {
+	case d.fd < 0:
+		return nil
+	case d.closes&closesPlain != 0:
+		poll.CloseQuick(int(d.fd)) // and it is watched no more
+	default:
 		if d.id != 0 {
 			d.loop.poller.Remove(int(d.fd))
 		}
 		poll.Close(int(d.fd))
-		d.fd = -1
 	}
+	d.fd = -1
 	return nil
 }
 
@@ -425,7 +462,12 @@ func (d *driven) remoteAddr() net.Addr {
 	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(d.remote, d.port))
 }
 
-func (d *driven) rawConn() (syscall.RawConn, error) { return drivenRaw{d}, nil }
+func (d *driven) rawConn() (syscall.RawConn, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closes &^= closesPlain
+	return drivenRaw{d}, nil
+}
 
 // drivenRaw is the descriptor of a driven for socket options and facts.
 type drivenRaw struct{ d *driven }

@@ -133,6 +133,11 @@ func (e *Engine) ending() (closed, hurry bool) {
 // Shutdown, which closes l, and an error that says what is wrong with opts if they
 // are. When l fails, the handshakes under way and what the Fallback does are ended;
 // the connections that have become WebSockets stay.
+//
+// On Linux, connections that come to a *net.TCPListener close behind others are
+// accepted from its descriptor, with the socket options that l gives to the first,
+// and their handshakes are performed on the event loops. Where opts have callbacks
+// that see the handshake, each has a goroutine instead, as it has everywhere else.
 func (e *Engine) Serve(l net.Listener, opts *ListenOptions, ev *Events) error {
 	if l == nil || ev == nil {
 		return errors.New("websocket: Serve needs a net.Listener and Events")
@@ -142,9 +147,11 @@ func (e *Engine) Serve(l net.Listener, opts *ListenOptions, ev *Events) error {
 		return err
 	}
 	defer m.close()
-	if !e.listen(&l) {
+	loops, ok := e.listen(&l)
+	if !ok {
 		return ErrEngineClosed
 	}
+	m.usher = newRusher(l, loops, &reception{m: m, blocking: e.opts.Blocking, admit: e.enroll, gone: e.gone})
 	err = m.serve(l, func(nc net.Conn, d *decision) {
 		c := newConn(nc, d.est)
 		if d.user != nil {
@@ -163,24 +170,34 @@ func (e *Engine) Serve(l net.Listener, opts *ListenOptions, ev *Events) error {
 	return err
 }
 
-// listen notes a listener to be closed by Shutdown, unless it has been called.
-func (e *Engine) listen(l *net.Listener) bool {
+// listen notes a listener to be closed by Shutdown, unless it has been called. It
+// returns the loops there are.
+func (e *Engine) listen(l *net.Listener) (loops []*engineLoop, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !e.closed {
 		e.accept[l] = struct{}{}
+	}
+	return e.loops, !e.closed
+}
+
+// enroll counts a connection, unless there are to be none any more.
+func (e *Engine) enroll() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.closed {
+		e.count++
 	}
 	return !e.closed
 }
 
 // admit counts a connection and chooses its loop, nil if there are none.
 func (e *Engine) admit() (*engineLoop, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
+	if !e.enroll() {
 		return nil, ErrEngineClosed
 	}
-	e.count++
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	if len(e.loops) == 0 {
 		return nil, nil
 	}

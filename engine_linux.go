@@ -27,8 +27,9 @@ type engineLoop struct {
 	face   drivenLoop // what its connections see of it
 	gone   func()     // a connection's Close has returned
 
-	slots   []*driven // by number; nil for free ones
+	slots   []*driven // by number; nil for free ones, and those of guests
 	free    []uint32  // numbers of free slots
+	guests  lobby
 	events  []poll.Event
 	at      int           // of those, the next to be dealt with
 	current *driven       // whose callback runs
@@ -49,6 +50,7 @@ type engineLoop struct {
 	word  atomic.Bool // there is some, to be asked without the lock
 	woken []*driven   // to be looked at
 	calls []func()    // to be called
+	over  bool        // nobody will
 }
 
 func newEngineLoop(blocking bool, gone func()) (*engineLoop, error) {
@@ -73,6 +75,8 @@ func (l *engineLoop) attach(c *Conn, ev *Events) bool {
 	return true
 }
 
+func (l *engineLoop) seen() *drivenLoop { return &l.face }
+
 // wake has a connection looked at.
 func (l *engineLoop) wake(d *driven) {
 	l.mu.Lock()
@@ -84,12 +88,16 @@ func (l *engineLoop) wake(d *driven) {
 	}
 }
 
-// call has f called by the loop.
-func (l *engineLoop) call(f func()) {
+// call has f called by the loop, unless that has ended.
+func (l *engineLoop) call(f func()) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.over {
+		return false
+	}
 	l.calls = append(l.calls, f)
 	l.ring()
+	return true
 }
 
 // ring wakes the loop. The caller holds mu.
@@ -121,7 +129,7 @@ func (l *engineLoop) stop() { l.call(func() { l.ended = true }) }
 func (l *engineLoop) run() {
 	defer func() {
 		if l.ended {
-			_ = l.poller.Close()
+			l.end()
 			return
 		}
 		if d := l.current; d != nil {
@@ -138,6 +146,16 @@ func (l *engineLoop) run() {
 			time.Sleep(time.Millisecond) // which nothing should make it come to
 		}
 	}
+}
+
+// end gives up what the loop holds.
+func (l *engineLoop) end() {
+	l.mu.Lock()
+	l.over = true
+	l.mu.Unlock()
+	l.guests.close(nil)
+	l.heed() // those that have been accepted just before
+	_ = l.poller.Close()
 }
 
 // setWake sets when the poller returns without an event: for the next sweep, or
@@ -165,7 +183,9 @@ func (l *engineLoop) rounds() (done bool) {
 			e := &l.events[l.at]
 			id := e.ID()
 			if slot := uint32(id); int(slot) < len(l.slots) {
-				if d := l.slots[slot]; d != nil && d.id == id {
+				if d := l.slots[slot]; d == nil {
+					l.guests.event(id)
+				} else if d.id == id {
 					l.turn(d, e.In(), e.Out(), false)
 				}
 			}
@@ -246,27 +266,45 @@ func emptied[T any](list []T) []T {
 
 // add gives a new connection its slot.
 func (l *engineLoop) add(d *driven) {
-	if d.over {
+	if d.stage == stageOver {
 		return
 	}
-	var slot uint32
+	slot := l.reserve()
+	l.occupy(slot, d)
+	if err := d.begin(slot); err != nil {
+		d.c.l.end(err, false)
+	}
+	l.turn(d, false, false, true)
+}
+
+// reserve returns a free slot, which is to be occupied or released.
+func (l *engineLoop) reserve() (slot uint32) {
 	if n := len(l.free); n > 0 {
 		slot = l.free[n-1]
 		l.free = l.free[:n-1]
-	} else {
-		slot = uint32(len(l.slots))
-		l.slots = append(l.slots, nil)
+		return slot
 	}
+	l.slots = append(l.slots, nil)
+	return uint32(len(l.slots) - 1)
+}
+
+func (l *engineLoop) release(slot uint32) { l.free = append(l.free, slot) }
+
+func (l *engineLoop) occupy(slot uint32, d *driven) {
 	l.slots[slot] = d
 	if every := d.sweepEvery(); every > 0 && (l.every == 0 || every < l.every) {
 		l.every = every
 		l.sweepAt = time.Now().Add(l.part())
 		l.setSweep()
 	}
-	if err := d.begin(slot); err != nil {
-		d.c.l.end(err, false)
-	}
-	l.turn(d, false, false, true)
+}
+
+// seat gives a connection that is watched already the slot that it has the number
+// of. It is looked at as if word had been left for it.
+func (l *engineLoop) seat(d *driven) {
+	l.occupy(uint32(d.id), d)
+	l.looks = append(l.looks, d)
+	l.word.Store(true)
 }
 
 // turn lets a connection do what there is to do.
@@ -317,7 +355,7 @@ func (l *engineLoop) remove(d *driven) {
 		return
 	}
 	l.slots[slot] = nil
-	l.free = append(l.free, slot)
+	l.release(slot)
 	l.gone()
 }
 

@@ -79,8 +79,11 @@ var house = []houseFile{
 	{name: "listen.go", floor: 10},
 	{name: "accept.go", floor: 10},
 	{name: "driven_linux.go", floor: 10},
+	{name: "guest_linux.go", floor: 11},
 	{name: "engine_linux.go", floor: 11},
 	{name: "engine_other.go", floor: 11},
+	{name: "rush_linux.go", floor: 12},
+	{name: "rush_other.go", floor: 12},
 	{name: "engine.go", floor: 12},
 }
 

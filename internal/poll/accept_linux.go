@@ -1,0 +1,132 @@
+//go:build linux
+
+package poll
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Accept accepts a connection from a listening TCP socket, and returns its
+// descriptor, which does not block, and who is at the other end. syscall.EAGAIN
+// says that there is none, ErrBlocks that somebody has made the socket a blocking
+// one, where a call that the scheduler does not know of could hold everything up.
+func Accept(fd uintptr) (conn int, from netip.AddrPort, err error) {
+	var sa unix.RawSockaddrAny
+	for {
+		flags, _, errno := syscall.RawSyscall(unix.SYS_FCNTL, fd, unix.F_GETFL, 0)
+		if errno == 0 && flags&unix.O_NONBLOCK == 0 {
+			return -1, netip.AddrPort{}, ErrBlocks
+		}
+		size := uint32(unix.SizeofSockaddrAny)
+		n, _, errno := syscall.RawSyscall6(unix.SYS_ACCEPT4, fd, uintptr(unsafe.Pointer(&sa)), uintptr(unsafe.Pointer(&size)),
+			unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+		switch errno {
+		case 0:
+			return int(n), addrPort(&sa), nil
+		case syscall.EAGAIN:
+			return -1, netip.AddrPort{}, syscall.EAGAIN
+		case syscall.EINTR, syscall.ECONNABORTED: // it left before it was accepted
+		default:
+			return -1, netip.AddrPort{}, errno
+		}
+	}
+}
+
+// ErrBlocks is the error of Accept on a socket that may block.
+var ErrBlocks = errors.New("poll: the socket blocks")
+
+// Local returns the address of a TCP socket.
+func Local(fd int) netip.AddrPort {
+	var sa unix.RawSockaddrAny
+	size := uint32(unix.SizeofSockaddrAny)
+	_, _, errno := syscall.RawSyscall(unix.SYS_GETSOCKNAME, uintptr(fd), uintptr(unsafe.Pointer(&sa)), uintptr(unsafe.Pointer(&size)))
+	if errno != 0 {
+		return netip.AddrPort{}
+	}
+	return addrPort(&sa)
+}
+
+// addrPort returns an address as package net has it.
+func addrPort(sa *unix.RawSockaddrAny) netip.AddrPort {
+	switch sa.Addr.Family {
+	case unix.AF_INET:
+		in := (*unix.RawSockaddrInet4)(unsafe.Pointer(sa))
+		return netip.AddrPortFrom(netip.AddrFrom4(in.Addr), port(&in.Port))
+	case unix.AF_INET6:
+		in := (*unix.RawSockaddrInet6)(unsafe.Pointer(sa))
+		addr := netip.AddrFrom16(in.Addr)
+		if in.Scope_id != 0 {
+			addr = addr.WithZone(zone(int(in.Scope_id)))
+		}
+		return netip.AddrPortFrom(addr, port(&in.Port))
+	}
+	return netip.AddrPort{}
+}
+
+// port is a number in the network's byte order.
+func port(p *uint16) uint16 {
+	b := (*[2]byte)(unsafe.Pointer(p))
+	return uint16(b[0])<<8 | uint16(b[1])
+}
+
+func zone(index int) string {
+	if i, err := net.InterfaceByIndex(index); err == nil {
+		return i.Name
+	}
+	return strconv.Itoa(index)
+}
+
+// tuned are the options that package net sets on the connections that it accepts.
+var tuned = [...]struct{ level, name int }{
+	{unix.IPPROTO_TCP, unix.TCP_NODELAY},
+	{unix.SOL_SOCKET, unix.SO_KEEPALIVE},
+	{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE},
+	{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL},
+	{unix.IPPROTO_TCP, unix.TCP_KEEPCNT},
+}
+
+// A Tuning is how net has set the options of a TCP socket.
+type Tuning [len(tuned)]int
+
+// TuningOf returns the options of a socket.
+func TuningOf(fd int) (t Tuning, err error) {
+	for i, o := range tuned {
+		if t[i], err = unix.GetsockoptInt(fd, o.level, o.name); err != nil {
+			return t, os.NewSyscallError("getsockopt", err)
+		}
+	}
+	return t, nil
+}
+
+// Apply sets the options of a socket, and reports whether it had them already.
+func (t Tuning) Apply(fd int) (had bool) {
+	had = true
+	for i, o := range tuned {
+		if is, err := unix.GetsockoptInt(fd, o.level, o.name); err != nil || is != t[i] {
+			had = false
+			_ = unix.SetsockoptInt(fd, o.level, o.name, t[i])
+		}
+	}
+	return had
+}
+
+// Lingers reports whether closing a socket may wait for what is to be sent.
+func Lingers(fd int) bool {
+	l, err := unix.GetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER)
+	return err != nil || l.Onoff != 0 && l.Linger != 0
+}
+
+// Conn returns a socket as a net.Conn, and gives fd up in any case.
+func Conn(fd int) (net.Conn, error) {
+	f := os.NewFile(uintptr(fd), "socket")
+	defer f.Close()
+	return net.FileConn(f)
+}

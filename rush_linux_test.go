@@ -1,0 +1,404 @@
+package websocket
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"net/http"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed86893212/websocket/internal/poll"
+)
+
+// A rush goes on for as long as a test does.
+func init() {
+	rushLasts = time.Hour
+	waysIn = append(waysIn, wayIn{
+		name: "rush",
+		serve: func(t *testing.T, e *Engine, opts *ListenOptions, ev *Events) (net.Listener, <-chan error) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			return l, serveRush(t, e, l, opts, ev)
+		},
+		check: func(t *testing.T, c *Conn) {
+			if !rushed(c) {
+				t.Error("accepted by package net")
+			}
+		},
+	})
+}
+
+// serveRush has e serve l, and begins a rush with a request that is no handshake.
+func serveRush(t *testing.T, e *Engine, l net.Listener, opts *ListenOptions, ev *Events) <-chan error {
+	served := async(func() error { return e.Serve(l, opts, ev) })
+	nc, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	defer nc.Close()
+	_, err = nc.Write([]byte("nonsense\n"))
+	require.NoError(t, err)
+	_, err = http.ReadResponse(bufio.NewReader(nc), nil)
+	require.NoError(t, err)
+	return served
+}
+
+// rushed reports whether a rusher has accepted c. Where somebody wants to see the
+// handshake, none does.
+func rushed(c *Conn) bool {
+	d, ok := c.l.transport().(*driven)
+	if !ok {
+		return false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.closes&closesPlain != 0
+}
+
+// acceptedFrom returns the connection that a dial to addr has made, as l's Serve
+// hands it to opened.
+func acceptedFrom(t *testing.T, addr string, opened <-chan *Conn) (client, server *Conn) {
+	t.Helper()
+	client, err := Dial(bg, "ws://"+addr, nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { client.CloseNow() })
+	return client, <-opened
+}
+
+// What connections come with is what they would have from package net, whether the
+// listener was there before them or not.
+func TestRushTunesAsNet(t *testing.T) {
+	for name, lc := range map[string]net.ListenConfig{
+		"default":   {},
+		"none":      {KeepAlive: -1},
+		"15s":       {KeepAlive: 15 * time.Second},
+		"config":    {KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 7 * time.Second, Interval: 3 * time.Second, Count: 4}},
+		"multipath": multipath(true), "single path": multipath(false),
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := lc.Listen(bg, "tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			defer l.Close()
+			tuning := func(conn syscall.Conn) (tuning poll.Tuning) {
+				rc, err := conn.SyscallConn()
+				require.NoError(t, err)
+				require.NoError(t, rc.Control(func(fd uintptr) { tuning, err = poll.TuningOf(int(fd)) }))
+				require.NoError(t, err)
+				return tuning
+			}
+			client, err := net.Dial("tcp", l.Addr().String())
+			require.NoError(t, err)
+			defer client.Close()
+			nc, err := l.Accept()
+			require.NoError(t, err)
+			defer nc.Close()
+			want := tuning(nc.(*net.TCPConn))
+
+			e := newEngine(t, nil)
+			opened := make(chan *Conn, 10)
+			// These wait in the queue when the listener learns.
+			var early []net.Conn
+			for range 3 {
+				nc, err := net.Dial("tcp", l.Addr().String())
+				require.NoError(t, err)
+				defer nc.Close()
+				_, err = nc.Write([]byte(rawRequest + "\r\n"))
+				require.NoError(t, err)
+				early = append(early, nc)
+			}
+			serveRush(t, e, l, nil, &Events{Open: func(c *Conn) { opened <- c }})
+			byRush := 0
+			for i := range early {
+				c := <-opened
+				if rushed(c) {
+					byRush++
+				}
+				assert.Equal(t, want, tuning(c), "early %d", i)
+			}
+			assert.Equal(t, len(early)-1, byRush)
+			for i := range 3 {
+				_, server := acceptedFrom(t, l.Addr().String(), opened)
+				assert.True(t, rushed(server))
+				assert.Equal(t, want, tuning(server), "later %d", i)
+			}
+		})
+	}
+}
+
+func multipath(use bool) (lc net.ListenConfig) {
+	lc.SetMultipathTCP(use)
+	return lc
+}
+
+// Addresses are those that package net would tell.
+func TestRushAddresses(t *testing.T) {
+	for _, tc := range []struct{ network, listen, dial string }{
+		{"tcp4", "127.0.0.1:0", "127.0.0.1"},
+		{"tcp", ":0", "127.0.0.2"},
+		{"tcp4", "0.0.0.0:0", "127.0.0.3"},
+		{"tcp", "[::]:0", "::1"},
+		{"tcp6", "[::1]:0", "::1"},
+	} {
+		t.Run(tc.network+" "+tc.listen, func(t *testing.T) {
+			l, err := net.Listen(tc.network, tc.listen)
+			if err != nil {
+				t.Skip(err)
+			}
+			defer l.Close()
+			e := newEngine(t, nil)
+			opened := make(chan *Conn, 1)
+			serveRush(t, e, l, nil, &Events{Open: func(c *Conn) { opened <- c }})
+			_, port, err := net.SplitHostPort(l.Addr().String())
+			require.NoError(t, err)
+			client, server := acceptedFrom(t, net.JoinHostPort(tc.dial, port), opened)
+			assert.True(t, rushed(server))
+			assert.Equal(t, client.RemoteAddr().String(), server.LocalAddr().String())
+			assert.Equal(t, client.LocalAddr().String(), server.RemoteAddr().String())
+		})
+	}
+}
+
+// startRusher returns a rusher that has no loop to bring connections to, and one
+// that package net has accepted.
+func startRusher(t *testing.T) (u *rusher, l net.Listener, nc net.Conn) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	m := startDoorman(t, nil, &Events{})
+	client, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	nc, err = l.Accept()
+	require.NoError(t, err)
+	loop := &engineLoop{over: true}
+	u = newRusher(l, []*engineLoop{loop}, &reception{m: m}).(*rusher)
+	t.Cleanup(func() {
+		u.close()
+		client.Close()
+		nc.Close()
+		l.Close()
+	})
+	return u, l, nc
+}
+
+// rushing has u rush behind nc.
+func rushing(u *rusher, nc net.Conn) <-chan error {
+	u.learn(nc)
+	return async(func() error { u.rush(); return nil })
+}
+
+// A rush ends when nothing has come for a while, or the listener is gone, or
+// something is wrong: then package net has its turn.
+func TestRushEnds(t *testing.T) {
+	t.Run("quiet", func(t *testing.T) {
+		u, _, nc := startRusher(t)
+		u.lasts = 10 * time.Millisecond
+		require.NoError(t, within(t, 10*time.Second, rushing(u, nc)))
+	})
+	t.Run("not while something comes", func(t *testing.T) {
+		u, l, nc := startRusher(t)
+		u.lasts = 10 * rushCheck
+		begin := time.Now()
+		done := rushing(u, nc)
+		for time.Since(begin) < 2*u.lasts {
+			client, err := net.Dial("tcp", l.Addr().String())
+			require.NoError(t, err)
+			_, err = client.Read(make([]byte, 1))
+			require.Error(t, err, "there is no loop")
+			client.Close()
+			time.Sleep(rushCheck)
+		}
+		select {
+		case <-done:
+			t.Error("it has ended")
+		default:
+		}
+		require.NoError(t, within(t, 10*time.Second, done))
+	})
+	t.Run("listener closed", func(t *testing.T) {
+		u, l, nc := startRusher(t)
+		done := rushing(u, nc)
+		require.NoError(t, l.Close())
+		require.NoError(t, within(t, 10*time.Second, done))
+	})
+	t.Run("no descriptors", func(t *testing.T) {
+		u, l, nc := startRusher(t)
+		u.onAccept = func(uintptr) { u.err = syscall.EMFILE }
+		client, err := net.Dial("tcp", l.Addr().String())
+		require.NoError(t, err)
+		defer client.Close()
+		require.NoError(t, within(t, 10*time.Second, rushing(u, nc)))
+	})
+	t.Run("a listener that blocks", func(t *testing.T) {
+		u, l, nc := startRusher(t)
+		block := func(on bool) {
+			rc, err := l.(*net.TCPListener).SyscallConn()
+			require.NoError(t, err)
+			require.NoError(t, rc.Control(func(fd uintptr) { err = syscall.SetNonblock(int(fd), !on) }))
+			require.NoError(t, err)
+		}
+		block(true)
+		defer block(false)
+		require.NoError(t, within(t, 10*time.Second, rushing(u, nc)))
+		assert.ErrorIs(t, u.err, poll.ErrBlocks)
+	})
+	t.Run("not a TCP connection", func(t *testing.T) {
+		u, _, _ := startRusher(t)
+		near, far := net.Pipe()
+		defer near.Close()
+		defer far.Close()
+		require.NoError(t, within(t, 10*time.Second, rushing(u, near)))
+	})
+}
+
+// After a rush connections come in as before it, and another rush may begin.
+func TestRushAgain(t *testing.T) {
+	rushLasts = 2 * rushCheck
+	defer func() { rushLasts = time.Hour }()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	e := newEngine(t, nil)
+	opened := make(chan *Conn, 1)
+	served := serveRush(t, e, l, nil, &Events{Open: func(c *Conn) { opened <- c }, Message: echoAll.Message})
+	for range 3 {
+		time.Sleep(10 * rushCheck)
+		client, server := acceptedFrom(t, l.Addr().String(), opened)
+		assert.False(t, rushed(server), "the first one after a pause")
+		expectEcho(t, client)
+		waitUntil(t, func() bool {
+			client, server := acceptedFrom(t, l.Addr().String(), opened)
+			expectEcho(t, client)
+			return rushed(server)
+		})
+	}
+	l.Close()
+	require.ErrorIs(t, within(t, 10*time.Second, served), net.ErrClosed)
+}
+
+// Where somebody wants to see the request, or closing may take its time, or there
+// is no loop, other ways are taken.
+func TestRushIsNotForAll(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	loops := []*engineLoop{{over: true}}
+	for name, opts := range map[string]*ListenOptions{
+		"Accept":            {Accept: func(*Handshake) error { return nil }},
+		"CheckOrigin":       {Upgrade: &UpgradeOptions{CheckOrigin: func(*http.Request) error { return nil }}},
+		"ChooseSubprotocol": {Upgrade: &UpgradeOptions{ChooseSubprotocol: func(*http.Request, []string) (string, error) { return "", nil }}},
+	} {
+		assert.Nil(t, newRusher(l, loops, &reception{m: startDoorman(t, opts, nil)}), name)
+	}
+	plain := &reception{m: startDoorman(t, nil, nil)}
+	assert.Nil(t, newRusher(l, nil, plain), "no loops")
+	assert.Nil(t, newRusher(bareListener{Listener: l}, loops, plain), "another type")
+	require.NoError(t, l.Close())
+	assert.Nil(t, newRusher(l, loops, plain), "closed")
+}
+
+// Whose descriptor somebody else has seen is closed with care, and one that lingers.
+func TestRushClosesWithCare(t *testing.T) {
+	for _, lingers := range []bool{false, true} {
+		lc := net.ListenConfig{Control: func(_, _ string, rc syscall.RawConn) (err error) {
+			if lingers {
+				_ = rc.Control(func(fd uintptr) {
+					err = syscall.SetsockoptLinger(int(fd), syscall.SOL_SOCKET, syscall.SO_LINGER, &syscall.Linger{Onoff: 1, Linger: 1})
+				})
+			}
+			return err
+		}}
+		l, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		defer l.Close()
+		e := newEngine(t, nil)
+		opened, closed := make(chan *Conn, 1), make(chan error, 1)
+		serveRush(t, e, l, nil, &Events{
+			Open:  func(c *Conn) { opened <- c },
+			Close: func(_ *Conn, err error) { closed <- err },
+		})
+		client, server := acceptedFrom(t, l.Addr().String(), opened)
+		assert.Equal(t, !lingers, rushed(server))
+		rc, err := server.SyscallConn()
+		require.NoError(t, err)
+		assert.False(t, rushed(server))
+		// A duplicate keeps the socket, which must not be watched any more.
+		dup, err := poll.Duplicate(rc)
+		require.NoError(t, err)
+		require.NoError(t, client.CloseNow())
+		require.Error(t, <-closed)
+		before := cpu(t)
+		time.Sleep(100 * time.Millisecond)
+		assert.Less(t, cpu(t)-before, 50*time.Millisecond)
+		poll.Close(dup)
+	}
+}
+
+// A guest that has sent nothing holds no buffer; one that is gone, nothing.
+func TestLobbyHoldsLittle(t *testing.T) {
+	e := newEngine(t, &EngineOptions{Loops: 1})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	serveRush(t, e, l, nil, &Events{})
+	loop := e.loops[0]
+	look := func() (waiting, holding, slots int) {
+		done := make(chan struct{})
+		loop.call(func() {
+			defer close(done)
+			for _, g := range loop.guests.waiting {
+				if g.p != nil || g.v != nil {
+					holding++
+				}
+			}
+			waiting, slots = len(loop.guests.waiting), len(loop.slots)-len(loop.free)
+		})
+		<-done
+		return waiting, holding, slots
+	}
+	var conns []net.Conn
+	for range 5 {
+		nc, err := net.Dial("tcp", l.Addr().String())
+		require.NoError(t, err)
+		defer nc.Close()
+		conns = append(conns, nc)
+	}
+	waitUntil(t, func() bool { waiting, _, _ := look(); return waiting == 5 })
+	_, holding, slots := look()
+	assert.Zero(t, holding)
+	assert.Equal(t, 5, slots)
+	_, err = conns[0].Write([]byte("GET"))
+	require.NoError(t, err)
+	waitUntil(t, func() bool { _, holding, _ := look(); return holding == 1 })
+	for _, nc := range conns {
+		nc.Close()
+	}
+	waitUntil(t, func() bool {
+		waiting, holding, slots := look()
+		return waiting == 0 && holding == 0 && slots == 0
+	})
+}
+
+// BenchmarkServe is an opening handshake and the end of its connection, with all
+// that the client does.
+func BenchmarkServe(b *testing.B) {
+	for _, way := range []string{"net", "rush"} {
+		b.Run(way, func(b *testing.B) {
+			e := newEngine(b, nil)
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(b, err)
+			defer l.Close()
+			at := l
+			if way == "net" {
+				at = bareListener{Listener: l}
+			}
+			go func() { _ = e.Serve(at, nil, &Events{}) }()
+			addr := l.Addr().(*net.TCPAddr)
+			b.ReportAllocs()
+			for b.Loop() {
+				syscall.Close(idlePeer(b, addr, "", nil))
+			}
+		})
+	}
+}
