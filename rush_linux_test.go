@@ -5,6 +5,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -401,4 +402,81 @@ func BenchmarkServe(b *testing.B) {
 			}
 		})
 	}
+}
+
+// A newcomer whose loop has ended, or whose engine wants none any more, is closed.
+func TestLobbyTurnsAway(t *testing.T) {
+	for name, leave := range map[string]func(l *engineLoop, n newcomer, r *reception){
+		"the engine is closed": func(l *engineLoop, n newcomer, r *reception) {
+			r.admit = func() bool { return false }
+			l.guests.enter(n, r, l)
+		},
+		"nothing can be sent": func(l *engineLoop, n newcomer, r *reception) {
+			poll.Shutdown(n.fd, syscall.SHUT_WR)
+			l.guests.enter(n, r, l)
+		},
+		"before the loop's end": func(l *engineLoop, n newcomer, r *reception) {
+			l.calls = append(l.calls, func() { l.guests.enter(n, r, l) })
+			l.word.Store(true)
+			l.end()
+		},
+		"it cannot be watched": func(l *engineLoop, n newcomer, r *reception) {
+			require.NoError(t, l.poller.Close())
+			l.guests.enter(n, r, l)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := poll.NewPoller(1)
+			require.NoError(t, err)
+			defer p.Close()
+			counted := 0
+			r := &reception{
+				m:     startDoorman(t, nil, &Events{Open: func(*Conn) { t.Error("opened") }}),
+				admit: func() bool { counted++; return true },
+				gone:  func() { counted-- },
+			}
+			client, server := tcpPair(t)
+			rc, err := server.(syscall.Conn).SyscallConn()
+			require.NoError(t, err)
+			fd, err := poll.Duplicate(rc)
+			require.NoError(t, err)
+			require.NoError(t, server.Close())
+			_, err = client.Write([]byte(rawRequest + "\r\n"))
+			require.NoError(t, err)
+			time.Sleep(time.Millisecond)
+			l := &engineLoop{poller: p}
+			leave(l, newcomer{fd: fd}, r)
+			client.SetReadDeadline(time.Now().Add(10 * time.Second))
+			_, err = client.Read(make([]byte, 1))
+			require.Error(t, err)
+			require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+			assert.Zero(t, counted)
+			assert.Len(t, l.free, len(l.slots))
+			assert.Empty(t, l.guests.waiting)
+		})
+	}
+}
+
+// Heartbeats are looked after by the loop: a connection has no timer.
+func TestRushNeedsNoTimer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	e := newEngine(t, nil)
+	opened := make(chan *Conn, 1)
+	serveRush(t, e, l, &ListenOptions{Upgrade: &UpgradeOptions{Heartbeat: 50 * time.Millisecond, HeartbeatTimeout: 50 * time.Millisecond}}, &Events{Open: func(c *Conn) { opened <- c }})
+	client, server := acceptedFrom(t, l.Addr().String(), opened)
+	client.CloseRead(bg) // and answers
+	server.l.alarm.mu.Lock()
+	assert.Nil(t, server.l.alarm.timer)
+	server.l.alarm.mu.Unlock()
+	assert.True(t, rushed(server))
+
+	silent, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	defer silent.Close()
+	_, err = silent.Write([]byte(rawRequest + "\r\n"))
+	require.NoError(t, err)
+	within(t, 10*time.Second, (<-opened).Done())
+	assert.True(t, server.l.isOpen())
 }
