@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"net/http/httptest"
+	"log"
+	"net"
+	"net/http"
+	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,18 +24,44 @@ func TestMain(m *testing.M) { leak.Main(m) }
 
 var bg = context.Background()
 
+// syncBuffer is a bytes.Buffer for several goroutines.
+type syncBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
 // start runs an echo server as the flags say and returns its URL.
 func start(t *testing.T, flags ...string) (*echo, string) {
 	cfg, err := parseFlags(flags)
 	require.NoError(t, err)
 	e, err := newEcho(cfg)
 	require.NoError(t, err)
-	srv := httptest.NewServer(e.handler)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	served := make(chan error, 1)
+	go func() { served <- e.listen(l) }()
 	t.Cleanup(func() {
-		srv.Close()
+		e.http.Close()
 		e.close()
+		if err := <-served; e.listens {
+			assert.ErrorIs(t, err, websocket.ErrEngineClosed)
+		} else {
+			assert.ErrorIs(t, err, http.ErrServerClosed)
+		}
 	})
-	return e, srv.URL
+	return e, "ws://" + l.Addr().String()
 }
 
 func dial(t *testing.T, url string, opts *websocket.DialOptions) *websocket.Conn {
@@ -117,9 +147,44 @@ func TestEnd(t *testing.T) {
 			assert.Equal(t, websocket.StatusGoingAway, websocket.CloseStatus(err), err)
 		}
 		<-ended
+		if e.listens {
+			_, err := websocket.Dial(bg, url, nil)
+			require.Error(t, err)
+			return
+		}
 		late := dial(t, url, nil)
 		_, _, err = late.Read(bg)
 		assert.Equal(t, websocket.StatusGoingAway, websocket.CloseStatus(err), err)
+	})
+}
+
+// TestRunServer has the server run until its context ends.
+func TestRunServer(t *testing.T) {
+	eachMode(t, func(t *testing.T, mode string) {
+		cfg, err := parseFlags([]string{"-mode", mode, "-addr", "127.0.0.1:0"})
+		require.NoError(t, err)
+		var out syncBuffer
+		defer log.SetOutput(log.Writer())
+		log.SetOutput(&out)
+		ctx, cancel := context.WithCancel(bg)
+		defer cancel()
+		ended := make(chan error, 1)
+		go func() { ended <- runServer(ctx, cfg) }()
+		var url string
+		require.Eventually(t, func() bool {
+			url = regexp.MustCompile(`ws://[0-9.:]+`).FindString(out.String())
+			return url != ""
+		}, 10*time.Second, time.Millisecond)
+		c := dial(t, url, nil)
+		require.NoError(t, c.WriteText(bg, "hello"))
+		_, data, err := c.Read(bg)
+		require.NoError(t, err)
+		assert.Equal(t, "hello", string(data))
+		c.CloseRead(bg)
+		cancel()
+		require.NoError(t, <-ended)
+		<-c.Done()
+		assert.Equal(t, websocket.StatusGoingAway, websocket.CloseStatus(c.Err()), c.Err())
 	})
 }
 

@@ -1,6 +1,6 @@
 // The ways to read a connection. Each function echoes until the connection
 // ends and returns why; copy the one that suits. An Engine needs no function that
-// waits: see serve in server.go.
+// waits: see serve and listen in server.go.
 
 package main
 
@@ -28,7 +28,11 @@ var modes = map[string]mode{
 var engines = map[string]*websocket.EngineOptions{
 	"engine":          {},
 	"engine-blocking": {Blocking: true},
+	engineListen:      {},
 }
+
+// engineListen is the mode in which the Engine does without net/http too.
+const engineListen = "engine-listen"
 
 // modeNames returns the names of all modes.
 func modeNames() []string {

@@ -1,4 +1,5 @@
-// The server: an http.Server whose connections are closed when it ends.
+// The server: an http.Server, or an Engine that listens, whose connections are
+// closed when it ends.
 
 package main
 
@@ -26,9 +27,8 @@ func runServer(ctx context.Context, cfg config) error {
 		_ = l.Close()
 		return err
 	}
-	srv := &http.Server{Handler: e.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(l) }()
+	go func() { served <- e.listen(l) }()
 	select {
 	case err := <-served:
 		return err
@@ -38,16 +38,18 @@ func runServer(ctx context.Context, cfg config) error {
 	// connections it knows nothing.
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	err = srv.Shutdown(ctx)
+	err = e.http.Shutdown(ctx)
 	e.close()
 	return err
 }
 
 // echo is the server's WebSocket side: every path is an endpoint.
 type echo struct {
-	handler http.Handler
+	http    http.Server
 	mode    mode
 	engine  *websocket.Engine // in place of mode
+	listens bool              // in place of http too
+	upgrade websocket.UpgradeOptions
 	events  websocket.Events
 
 	mu      sync.Mutex
@@ -56,7 +58,12 @@ type echo struct {
 }
 
 func newEcho(cfg config) (*echo, error) {
-	e := &echo{mode: modes[cfg.mode], events: *echoEvents, conns: make(map[*websocket.Conn]struct{})}
+	e := &echo{
+		mode:    modes[cfg.mode],
+		listens: cfg.mode == engineListen,
+		events:  *echoEvents,
+		conns:   make(map[*websocket.Conn]struct{}),
+	}
 	e.events.Close = ended
 	sendLimit := int64(0)
 	if opts := engines[cfg.mode]; opts != nil {
@@ -66,7 +73,7 @@ func newEcho(cfg config) (*echo, error) {
 			return nil, err
 		}
 	}
-	e.handler = websocket.Handler(e.serve, &websocket.UpgradeOptions{
+	e.upgrade = websocket.UpgradeOptions{
 		HandshakeTimeout: 10 * time.Second,
 		MaxMessageSize:   cfg.max,
 		SendLimit:        sendLimit,
@@ -75,8 +82,18 @@ func newEcho(cfg config) (*echo, error) {
 		// Any web page may talk to an echo, which has nothing to guard. A
 		// server that knows its users by their cookies must not say this.
 		OriginPatterns: []string{"*"},
-	})
+	}
+	e.http.Handler = websocket.Handler(e.serve, &e.upgrade)
+	e.http.ReadHeaderTimeout, e.http.IdleTimeout = 10*time.Second, time.Minute
 	return e, nil
+}
+
+// listen accepts connections from l until the server ends.
+func (e *echo) listen(l net.Listener) error {
+	if e.listens {
+		return e.engine.Serve(l, &websocket.ListenOptions{Upgrade: &e.upgrade}, &e.events)
+	}
+	return e.http.Serve(l)
 }
 
 // serve is called for each connection, on a goroutine of its own, which an Engine
