@@ -326,6 +326,7 @@ func TestDoormanClose(t *testing.T) {
 	_, err = client.Read(make([]byte, 1))
 	assert.Error(t, err)
 
+	assert.False(t, m.spawn(func() { t.Error("called") }))
 	_, near = wstest.Pipe()
 	err = m.admit(m.gate.visit(), near)
 	assert.ErrorIs(t, err, net.ErrClosed, "nobody is admitted any more")

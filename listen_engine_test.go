@@ -459,7 +459,9 @@ func TestEngineServeRaces(t *testing.T) {
 			l.Close()
 		}
 		require.NoError(t, e.Shutdown(bg))
-		require.ErrorIs(t, within(t, time.Minute, served), ErrEngineClosed)
+		if err := within(t, time.Minute, served); n%3 != 0 || !errors.Is(err, net.ErrClosed) {
+			require.ErrorIs(t, err, ErrEngineClosed)
+		}
 		all.Wait()
 		require.Zero(t, open.Load(), "Open and Close called as often")
 		require.Zero(t, e.Len())

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	rushCheck = 20 * time.Millisecond // how often it is looked whether the listener is still there
+	rushCheck = 20 * time.Millisecond // how often it is tried, whether or not something seems to come
 	rushTurn  = 64                    // connections accepted before others have their turn
 	rushTrust = 64                    // so many that have inherited all options mean that all do
 )
@@ -80,11 +80,12 @@ func newRusher(l net.Listener, loops []*engineLoop, r *reception) usher {
 	return u
 }
 
-// rush accepts connections until none has come for a while.
+// rush accepts connections until none has come for a while. Nobody tells that the
+// listener is closed, so that is found out by trying.
 func (u *rusher) rush() {
 	for u.since = time.Now(); u.learned && time.Since(u.since) < u.lasts; {
 		u.poller.WakeAt(time.Now().Add(rushCheck))
-		if done, _ := u.poller.Stand(u.step); done || u.rc.Control(func(uintptr) {}) != nil {
+		if done, _ := u.poller.Stand(u.step); done {
 			return // net will find out why
 		}
 		if u.accepted > 0 {

@@ -120,6 +120,9 @@ func TestRushTunesAsNet(t *testing.T) {
 				assert.Equal(t, want, tuning(c), "early %d", i)
 			}
 			assert.Equal(t, len(early)-1, byRush)
+			if name == "single path" {
+				assert.Equal(t, want, tuning(l.(*net.TCPListener)), "to be inherited")
+			}
 			for i := range 3 {
 				_, server := acceptedFrom(t, l.Addr().String(), opened)
 				assert.True(t, rushed(server))
