@@ -23,9 +23,8 @@ const (
 // An engineLoop drives the connections of one goroutine. Only that goroutine
 // knows which there are: others leave word in woken.
 type engineLoop struct {
-	poller *poll.Poller
-	face   drivenLoop // what its connections see of it
-	gone   func()     // a connection's Close has returned
+	drivenLoop        // what its connections see of it
+	gone       func() // a connection's Close has returned
 
 	slots   []*driven // by number; nil for free ones, and those of guests
 	free    []uint32  // numbers of free slots
@@ -58,8 +57,8 @@ func newEngineLoop(blocking bool, gone func()) (*engineLoop, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &engineLoop{poller: p, gone: gone, events: make([]poll.Event, 0, loopEvents)}
-	l.face = drivenLoop{wake: l.wake, poller: p, blocking: blocking}
+	l := &engineLoop{gone: gone, events: make([]poll.Event, 0, loopEvents)}
+	l.drivenLoop = drivenLoop{wake: l.wake, poller: p, blocking: blocking}
 	go l.run()
 	return l, nil
 }
@@ -67,7 +66,7 @@ func newEngineLoop(blocking bool, gone func()) (*engineLoop, error) {
 // attach takes a connection over whose reading side is the caller's. It returns
 // false if its transport is none for a loop.
 func (l *engineLoop) attach(c *Conn, ev *Events) bool {
-	d := adopt(c, ev, &l.face)
+	d := adopt(c, ev, &l.drivenLoop)
 	if d == nil {
 		return false
 	}
@@ -75,7 +74,7 @@ func (l *engineLoop) attach(c *Conn, ev *Events) bool {
 	return true
 }
 
-func (l *engineLoop) seen() *drivenLoop { return &l.face }
+func (l *engineLoop) seen() *drivenLoop { return &l.drivenLoop }
 
 // wake has a connection looked at.
 func (l *engineLoop) wake(d *driven) {
@@ -309,7 +308,7 @@ func (l *engineLoop) seat(d *driven) {
 
 // turn lets a connection do what there is to do.
 func (l *engineLoop) turn(d *driven, in, out, word bool) {
-	if l.face.blocking {
+	if l.blocking {
 		if d.aside.note(in, out, word) {
 			go l.work(d)
 		}

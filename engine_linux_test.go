@@ -130,7 +130,7 @@ func TestLoopHoldsNothing(t *testing.T) {
 	held := make(chan bool)
 	waitUntil(t, func() bool {
 		for _, l := range e.loops {
-			l.call(func() { held <- &l.face == d.loop && c.l.rd.buf.chunk != nil })
+			l.call(func() { held <- &l.drivenLoop == d.loop && c.l.rd.buf.chunk != nil })
 		}
 		holds := false
 		for range e.loops {

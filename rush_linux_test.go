@@ -447,7 +447,7 @@ func TestLobbyTurnsAway(t *testing.T) {
 			_, err = client.Write([]byte(rawRequest + "\r\n"))
 			require.NoError(t, err)
 			time.Sleep(time.Millisecond)
-			l := &engineLoop{poller: p}
+			l := &engineLoop{drivenLoop: drivenLoop{poller: p}}
 			leave(l, newcomer{fd: fd}, r)
 			client.SetReadDeadline(time.Now().Add(10 * time.Second))
 			_, err = client.Read(make([]byte, 1))
