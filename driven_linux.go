@@ -265,7 +265,7 @@ func (d *driven) receive(in bool) {
 			l.park()
 			return
 		case eventLost:
-			d.lost()
+			d.lost(ev.lost)
 			l.end(l.unexpected(ev.lost), false)
 		case eventClose, eventFail:
 			p := l.rd.part(&ev)
@@ -281,11 +281,15 @@ func (d *driven) receive(in bool) {
 	}
 }
 
-// lost says that the connection has been lost: it is closed before long.
-func (d *driven) lost() {
+// lost says that the connection has been lost: it is closed before long. A peer
+// that has only ended its own direction is told so by that, unless somebody else
+// has a duplicate of the descriptor.
+func (d *driven) lost(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.closes |= closesBroken
+	if err != io.EOF || d.closes&closesPlain != 0 {
+		d.closes |= closesBroken
+	}
 }
 
 // leave goes on ending the connection as leaving says.

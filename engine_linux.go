@@ -13,6 +13,7 @@ import (
 
 const (
 	loopEvents = 256                    // taken from the poller at a time
+	loopTasks  = 64                     // functions called at a time
 	loopYield  = 100 * time.Microsecond // how long other goroutines may be kept waiting
 	loopLate   = 20 * time.Millisecond  // a round that takes longer is late
 	sweepParts = 16                     // a sweep looks at a part of the connections at a time
@@ -43,6 +44,7 @@ type engineLoop struct {
 	looks  []*driven // word that is being dealt with: connections to be looked at
 	looked int       // how many have been
 	tasks  []func()  // and then functions to be called
+	tasked int       // how many have been
 
 	mu    sync.Mutex
 	rung  bool        // the poller has been woken for word is left
@@ -153,7 +155,9 @@ func (l *engineLoop) end() {
 	l.over = true
 	l.mu.Unlock()
 	l.guests.close(nil)
-	l.heed() // those that have been accepted just before
+	for l.word.Load() {
+		l.heed() // those that have been accepted just before
+	}
 	_ = l.poller.Close()
 }
 
@@ -241,10 +245,16 @@ func (l *engineLoop) heed() {
 		}
 	}
 	l.looks, l.looked = emptied(l.looks), 0
-	for _, call := range l.tasks {
+	for n := 0; l.tasked < len(l.tasks); n++ {
+		if n == loopTasks {
+			l.word.Store(true) // the others have their turn first
+			return
+		}
+		call := l.tasks[l.tasked]
+		l.tasked++
 		call()
 	}
-	l.tasks = emptied(l.tasks)
+	l.tasks, l.tasked = emptied(l.tasks), 0
 }
 
 // heard lets word be left for a connection again.

@@ -3,6 +3,7 @@
 package websocket
 
 import (
+	"net"
 	"net/netip"
 	"slices"
 	"syscall"
@@ -18,7 +19,8 @@ type newcomer struct {
 	fd     int
 	local  unique.Handle[netip.AddrPort]
 	remote netip.AddrPort
-	quick  bool // closing it does not wait
+	quick  bool         // closing it does not wait
+	tuning *poll.Tuning // its socket's options
 }
 
 // A guest is a connection whose request an event loop reads. Only the loop knows
@@ -249,20 +251,41 @@ func (y *lobby) handOver(g *guest) {
 		g.loop.seen().poller.Remove(g.fd)
 		g.loop.release(uint32(g.id))
 	}
-	m, v, p, fd, by := g.r.m, g.v, g.p, g.fd, g.by
+	m, n, v, p, by := g.r.m, g.newcomer, g.v, g.p, g.by
 	if by.IsZero() {
 		by = m.latest()
 	}
 	if !m.spawn(func() {
 		defer bufpool.Put(p)
 		defer v.free()
-		if nc, err := poll.Conn(fd); err == nil {
+		if nc := n.conn(v.reply); nc != nil {
 			m.decline(v, nc, p, by)
 		}
 	}) {
 		bufpool.Put(p)
 		v.free()
-		poll.Close(fd)
+		poll.Close(n.fd)
 	}
 	g.v, g.p = nil, nil
 }
+
+// conn returns the connection as package net would have. If that cannot be, it is
+// sent reply and closed, and conn returns nil.
+func (n *newcomer) conn(reply []byte) net.Conn {
+	nc, err := poll.Conn(n.fd, n.tuning, reply)
+	if err != nil {
+		return nil
+	}
+	if nc.RemoteAddr() == nil { // the peer has gone already, and net asked too late
+		return knownConn{nc, net.TCPAddrFromAddrPort(n.remote)}
+	}
+	return nc
+}
+
+// A knownConn is a connection whose peer is known to its owner alone.
+type knownConn struct {
+	net.Conn
+	remote net.Addr
+}
+
+func (c knownConn) RemoteAddr() net.Addr { return c.remote }

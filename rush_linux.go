@@ -76,7 +76,9 @@ func newRusher(l net.Listener, loops []*engineLoop, r *reception) usher {
 		return nil
 	}
 	u.addr = addrPort(tl.Addr())
-	u.local, u.fixed = unique.Make(u.addr), u.addr.IsValid() && !u.addr.Addr().Unmap().IsUnspecified()
+	// That of a wildcard is each connection's own, and a zone is not in the listener's.
+	ip := u.addr.Addr().Unmap()
+	u.local, u.fixed = unique.Make(u.addr), ip.IsValid() && !ip.IsUnspecified() && !ip.IsLinkLocalUnicast()
 	return u
 }
 
@@ -130,7 +132,7 @@ func (u *rusher) accept() error {
 			u.addr, u.local = addr, unique.Make(addr)
 		}
 	}
-	n, r := newcomer{fd: u.fd, local: u.local, remote: u.from, quick: !u.lingers}, u.r
+	n, r := newcomer{fd: u.fd, local: u.local, remote: u.from, quick: !u.lingers, tuning: &u.tuning}, u.r
 	u.next = (u.next + 1) % len(u.loops)
 	l := u.loops[u.next]
 	if !l.call(func() { l.guests.enter(n, r, l) }) {

@@ -3,6 +3,7 @@ package websocket
 import (
 	"bufio"
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -482,4 +483,92 @@ func TestRushNeedsNoTimer(t *testing.T) {
 	require.NoError(t, err)
 	within(t, 10*time.Second, (<-opened).Done())
 	assert.True(t, server.l.isOpen())
+}
+
+// bothWays calls f with listeners whose connections go through net, and, but for the
+// first, through a rush.
+func bothWays(t *testing.T, lc net.ListenConfig, f func(t *testing.T, e *Engine, l, at net.Listener)) {
+	for _, way := range []string{"net", "rush"} {
+		t.Run(way, func(t *testing.T) {
+			l, err := lc.Listen(bg, "tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			t.Cleanup(func() { l.Close() })
+			at := l
+			if way == "net" {
+				at = bareListener{Listener: l}
+			}
+			f(t, newEngine(t, nil), l, at)
+		})
+	}
+}
+
+// A Fallback learns who asked, even if they have gone by then.
+func TestFallbackKnowsWhoHasGone(t *testing.T) {
+	bothWays(t, net.ListenConfig{}, func(t *testing.T, e *Engine, l, at net.Listener) {
+		from := make(chan string, 100)
+		see := func(_ http.ResponseWriter, r *http.Request) { from <- r.RemoteAddr }
+		serveRush(t, e, at, &ListenOptions{Fallback: http.HandlerFunc(see)}, &Events{})
+		for range cap(from) {
+			nc, err := net.Dial("tcp", l.Addr().String())
+			require.NoError(t, err)
+			_, err = io.WriteString(nc, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+			require.NoError(t, err)
+			require.NoError(t, nc.(*net.TCPConn).SetLinger(0))
+			require.NoError(t, nc.Close())
+		}
+		time.Sleep(100 * time.Millisecond)
+		for len(from) > 0 {
+			require.NotEmpty(t, <-from)
+		}
+	})
+}
+
+// A Fallback's connections have the options that the listener gives them.
+func TestFallbackKeepsSocketOptions(t *testing.T) {
+	bothWays(t, net.ListenConfig{KeepAlive: -1}, func(t *testing.T, e *Engine, l, at net.Listener) {
+		alive := make(chan int, 1)
+		look := func(w http.ResponseWriter, _ *http.Request) {
+			nc, _, err := w.(http.Hijacker).Hijack()
+			assert.NoError(t, err)
+			defer nc.Close()
+			rc, err := nc.(*replayedConn).Conn.(syscall.Conn).SyscallConn()
+			assert.NoError(t, err)
+			_ = rc.Control(func(fd uintptr) {
+				on, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_KEEPALIVE)
+				assert.NoError(t, err)
+				alive <- on
+			})
+		}
+		serveRush(t, e, at, &ListenOptions{Fallback: http.HandlerFunc(look)}, &Events{})
+		nc, err := net.Dial("tcp", l.Addr().String())
+		require.NoError(t, err)
+		defer nc.Close()
+		_, err = io.WriteString(nc, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+		require.NoError(t, err)
+		assert.Zero(t, <-alive)
+	})
+}
+
+// A peer that ends its direction is told the end, even if the application has a
+// duplicate of the descriptor.
+func TestEndIsToldBesideADuplicate(t *testing.T) {
+	bothWays(t, net.ListenConfig{}, func(t *testing.T, e *Engine, l, at net.Listener) {
+		opened, closed := make(chan *Conn, 1), make(chan error, 1)
+		serveRush(t, e, at, nil, &Events{
+			Open:  func(c *Conn) { opened <- c },
+			Close: func(_ *Conn, err error) { closed <- err },
+		})
+		client, c := acceptedFrom(t, l.Addr().String(), opened)
+		rc, err := c.SyscallConn()
+		require.NoError(t, err)
+		dup, err := poll.Duplicate(rc)
+		require.NoError(t, err)
+		defer poll.Close(dup)
+		client.l.transport().closeWrite()
+		require.ErrorIs(t, <-closed, io.ErrUnexpectedEOF)
+		ctx, cancel := context.WithTimeout(bg, 10*time.Second)
+		defer cancel()
+		_, _, err = client.Read(ctx)
+		assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	})
 }

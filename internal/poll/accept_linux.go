@@ -124,9 +124,22 @@ func Lingers(fd int) bool {
 	return err != nil || l.Onoff != 0 && l.Linger != 0
 }
 
-// Conn returns a socket as a net.Conn, and gives fd up in any case.
-func Conn(fd int) (net.Conn, error) {
+// Conn returns a socket as a net.Conn that has the options of tuning, and gives fd
+// up in any case. It takes a second descriptor for a moment. If there is none, all
+// that can be done is to send farewell.
+func Conn(fd int, tuning *Tuning, farewell []byte) (net.Conn, error) {
 	f := os.NewFile(uintptr(fd), "socket")
 	defer f.Close()
-	return net.FileConn(f)
+	nc, err := net.FileConn(f)
+	if err != nil {
+		_, _ = Send(uintptr(fd), farewell)
+		Shutdown(fd, unix.SHUT_WR)
+		return nil, err
+	}
+	if sc, ok := nc.(syscall.Conn); ok { // net has set them to what it does by default
+		if rc, err := sc.SyscallConn(); err == nil {
+			_ = rc.Control(func(fd uintptr) { tuning.Apply(int(fd)) })
+		}
+	}
+	return nc, nil
 }
