@@ -50,8 +50,9 @@ type UpgradeOptions struct {
 	MaxMessageSize int64
 
 	// Heartbeat is how long nothing may have come from the peer before a ping
-	// is sent, which is up to a quarter of that later after messages have come. 0
-	// means DefaultHeartbeat, negative means no heartbeat.
+	// is sent, which is up to a quarter of that later after messages have come. It
+	// counts from the first read on. 0 means DefaultHeartbeat, negative means no
+	// heartbeat.
 	Heartbeat time.Duration
 
 	// HeartbeatTimeout is how long a read then waits for any sign of life
