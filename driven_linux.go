@@ -65,6 +65,7 @@ const (
 type drivenLoop struct {
 	wake     func(d *driven) // has its turn called before long
 	poller   *poll.Poller
+	round    round
 	blocking bool // callbacks run on goroutines of their own
 }
 
@@ -148,6 +149,9 @@ func adopt(c *Conn, ev *Events, loop *drivenLoop) *driven {
 			c.l.closeTransport(false)
 		}
 		return nil
+	}
+	if !loop.blocking {
+		c.l.wr.joins(&loop.round)
 	}
 	_ = raw.nc.Close() // the duplicate keeps the connection
 	return d

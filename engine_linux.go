@@ -18,6 +18,8 @@ const (
 	loopLate   = 20 * time.Millisecond  // a round that takes longer is late
 	sweepParts = 16                     // a sweep looks at a part of the connections at a time
 	sweepMin   = time.Millisecond       // between two parts
+	roundTurns = 16                     // of connections, before what they have written is sent
+	briefTurn  = 25 * time.Microsecond  // a turn that is brief, on average
 	keptList   = 1024                   // a list that has been longer is given up
 )
 
@@ -38,6 +40,7 @@ type engineLoop struct {
 	swept   int           // slots up to here have been
 	yielded time.Time     // when other goroutines were last let run
 	taken   time.Time     // when events were
+	turns   uint          // of connections
 	behind  bool          // there may be more that have been there for long
 	ended   bool
 
@@ -193,6 +196,7 @@ func (l *engineLoop) rounds() (done bool) {
 				}
 			}
 		}
+		l.round.end()
 		now := time.Now()
 		l.between(now)
 		l.events, l.at = l.poller.Take(l.events[:0]), 0
@@ -210,6 +214,9 @@ func (l *engineLoop) between(now time.Time) {
 	if now.Sub(l.yielded) > loopYield {
 		l.yielded = now
 		runtime.Gosched()
+	}
+	if n := len(l.events); n > 0 {
+		l.round.brief = now.Sub(l.taken) < time.Duration(n)*briefTurn
 	}
 	switch {
 	case now.Sub(l.taken) > loopLate:
@@ -329,6 +336,9 @@ func (l *engineLoop) turn(d *driven, in, out, word bool) {
 	l.current = nil
 	if over {
 		l.remove(d)
+	}
+	if l.turns++; l.turns%roundTurns == 0 {
+		l.round.end()
 	}
 }
 

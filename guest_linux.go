@@ -237,6 +237,9 @@ func (g *guest) settle(end int) {
 	c.init(d, est)
 	_ = c.l.drive(ev.Drain != nil)
 	c.l.wr.neverWait()
+	if !g.r.blocking {
+		c.l.wr.joins(&d.loop.round)
+	}
 	c.l.attach()
 	c.l.rd.role.stand()
 	d.c = c

@@ -140,7 +140,7 @@ func (l *link) apply(ev *event) bool {
 
 // received does what is to be done before a message is handed out.
 func (l *link) received(ev *event) {
-	if !l.wr.set.noCoalescing && l.rd.more() {
+	if !l.wr.set.noCoalescing && (l.wr.inRound() || l.rd.more()) {
 		l.wr.hold()
 		l.held = true
 	}
@@ -158,11 +158,12 @@ func (l *link) park() {
 	}
 }
 
-// rest is called before others have their turn: what was held back is sent.
+// rest is called before others have their turn: what was held back is sent, at the
+// end of their round at the latest.
 func (l *link) rest() {
 	if l.held {
 		l.held = false
-		l.wr.release()
+		l.wr.rest()
 	}
 }
 

@@ -71,7 +71,10 @@ type UpgradeOptions struct {
 	// NoCoalescing writes every message at once. Without it, replies written
 	// while more complete messages have already been received are collected
 	// and leave together: when the reader would wait, at 16 KiB, or after 1 ms
-	// (as punctual as Go's timers).
+	// (as punctual as Go's timers). An Engine whose callbacks return within
+	// microseconds has replies of up to 16 connections that have something to
+	// receive at the same time leave after the last of their callbacks, or as
+	// soon as any of these bounds is reached.
 	NoCoalescing bool
 
 	// SkipOutgoingTextCheck sends text messages without checking that they are

@@ -60,7 +60,7 @@ func TestIdleStack(t *testing.T) {
 
 // What every connection has fits its size classes.
 func TestConnSize(t *testing.T) {
-	assert.LessOrEqual(t, unsafe.Sizeof(Conn{}), uintptr(280))
+	assert.LessOrEqual(t, unsafe.Sizeof(Conn{}), uintptr(288))
 	assert.LessOrEqual(t, unsafe.Sizeof(rawTransport{}), uintptr(128))
 	assert.LessOrEqual(t, unsafe.Sizeof(driven{}), uintptr(96))
 }

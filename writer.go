@@ -11,9 +11,8 @@ import (
 const (
 	// referMin is the size from which a payload is written from where it is.
 	referMin = 16 << 10
-	// coalesceMax and coalesceTime bound what is held back for company.
-	coalesceMax  = 16 << 10
-	coalesceTime = time.Millisecond
+	// coalesceMax bounds what is held back for company, coalesceTime how long.
+	coalesceMax = 16 << 10
 )
 
 // A writer puts frames into the outbox, in an order that RFC 6455 allows, and
@@ -22,6 +21,7 @@ type writer struct {
 	flusher // with the lock
 
 	set     *settings   // of the connection
+	round   *round      // that of its event loop, nil if there is none
 	open    bool        // a message in fragments has begun and not ended
 	armed   bool        // release is to be called in time
 	holding atomic.Bool // the reader has more to hand out before it waits
@@ -113,7 +113,7 @@ func (w *writer) nearlyFull(n int) bool {
 // queue adds a frame and sends what can be sent of it without waiting. The caller
 // holds mu, which is released.
 func (w *writer) queue(op Opcode, final bool, p []byte) {
-	if len(p) >= referMin && !w.flushing && !w.holding.Load() && !w.t.sendWaits() {
+	if len(p) >= referMin && !w.flushing && !w.t.sendWaits() {
 		w.queueLarge(op, final, p)
 		return
 	}
@@ -230,18 +230,48 @@ func (w *writer) arm() {
 		return
 	}
 	w.armed = true
-	if r := w.seldom(); r.timer == nil {
+	if w.round != nil {
+		w.round.add(w)
+	} else if r := w.seldom(); r.timer == nil {
 		r.timer = time.AfterFunc(coalesceTime, w.release)
 	} else {
 		r.timer.Reset(coalesceTime)
 	}
 }
 
+// disarm is for when nothing is held back any more. The caller holds mu.
+func (w *writer) disarm() {
+	w.armed = false
+	if r := w.rare; r != nil && r.timer != nil {
+		r.timer.Stop()
+	}
+}
+
+// joins has a round see to what is held back.
+func (w *writer) joins(r *round) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.round = r
+}
+
 // hold is called by the reader before it hands out a message, when it has more
-// to hand out before it would wait.
+// to hand out before it would wait, or others have in the same round.
 func (w *writer) hold() {
 	if !w.holding.Load() {
 		w.holding.Store(true)
+	}
+}
+
+// inRound reports whether what is held back is sent before long at the end of a
+// round. It is for the reader.
+func (w *writer) inRound() bool { return w.round != nil && w.round.brief }
+
+// rest is called by the reader when it has no more to hand out.
+func (w *writer) rest() {
+	if w.inRound() {
+		w.holding.Store(false) // what is written from now on takes it along
+	} else {
+		w.release()
 	}
 }
 
@@ -251,8 +281,7 @@ func (w *writer) release() {
 	w.holding.Store(false)
 	w.mu.Lock()
 	if w.armed {
-		w.armed = false
-		w.rare.timer.Stop()
+		w.disarm()
 	}
 	w.unlockFlush()
 }
@@ -375,8 +404,7 @@ func (w *writer) shut() {
 	}
 	w.free()
 	if w.armed {
-		w.armed = false
-		w.rare.timer.Stop()
+		w.disarm()
 	}
 	if !w.flushing {
 		w.clear()

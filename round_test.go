@@ -1,0 +1,53 @@
+package websocket
+
+import (
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// A heldBack counts how often it is released.
+type heldBack struct{ released atomic.Int32 }
+
+func (h *heldBack) release() { h.released.Add(1) }
+
+func TestRoundEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r round
+		var a, b heldBack
+		r.end()
+		r.add(&a)
+		r.add(&b)
+		r.end()
+		assert.EqualValues(t, 1, a.released.Load())
+		assert.EqualValues(t, 1, b.released.Load())
+		r.end()
+		time.Sleep(time.Second)
+		assert.EqualValues(t, 1, a.released.Load(), "released once")
+		r.mu.Lock()
+		assert.False(t, r.ticking, "no timer runs while nothing is held back")
+		r.mu.Unlock()
+	})
+}
+
+// Nothing is held back for longer than coalesceTime, whenever a round begins.
+func TestRoundThatLasts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r round
+		for i := range 50 {
+			var early, late heldBack
+			time.Sleep(time.Duration(i) * 37 * time.Microsecond)
+			r.add(&early)
+			r.end()
+			time.Sleep(time.Duration(i) * 13 * time.Microsecond)
+			r.add(&late)
+			time.Sleep(coalesceTime)
+			synctest.Wait()
+			assert.EqualValues(t, 1, early.released.Load())
+			assert.EqualValues(t, 1, late.released.Load())
+		}
+	})
+}
