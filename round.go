@@ -1,38 +1,61 @@
-// What the connections of an event loop hold back for each other.
+// What connections hold back for company, and for each other.
 
 package websocket
 
 import (
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // coalesceTime is how long something may be held back for company.
 const coalesceTime = time.Millisecond
 
-// A round is the turns of some connections of an event loop, at the end of which
-// what they have written is sent: first all receive, then all send. Each does
-// its part of the work again and again, and so finds its code in the caches, from
-// where a send drives nearly everything out.
+// A round knows those of some connections who hold something back, and sees that
+// none does for long. One timer looks after all of them from time to time, which
+// costs less than a timer for each, set and stopped for each few messages.
+//
+// That of an event loop ends after the turns of a few connections: first all
+// receive, then all send. Each does its part of the work again and again, and so
+// finds its code in the caches, from where a send drives nearly everything out.
 type round struct {
-	brief bool // callbacks return soon, so that it may wait for the end: for the loop alone
+	brief bool // turns are brief, so that it pays to wait for the end: for the loop alone
 
 	mu      sync.Mutex
-	held    []releaser
-	spare   []releaser // the next held
-	ended   bool       // a round has since the timer last looked
+	held    []heldBack
+	spare   []heldBack // the next held
 	ticking bool       // the timer runs
 	timer   *time.Timer
 }
 
-// A releaser has held something back, and sends it.
+// A heldBack has something to release.
+type heldBack struct {
+	releaser
+	seen bool // by the timer
+}
+
+// A releaser holds something back, and sends it.
 type releaser interface{ release() }
 
-// add adds to what is sent at the end, before long. It may be called by anybody.
+// sharedRounds are those of connections that are on no event loop.
+var sharedRounds struct {
+	rounds []round
+	next   atomic.Uint32
+}
+
+func init() { sharedRounds.rounds = make([]round, runtime.GOMAXPROCS(0)) }
+
+// sharedRound returns one of them.
+func sharedRound() *round {
+	return &sharedRounds.rounds[sharedRounds.next.Add(1)%uint32(len(sharedRounds.rounds))]
+}
+
+// add adds who holds something back from now on.
 func (r *round) add(w releaser) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.held = append(r.held, w)
+	r.held = append(r.held, heldBack{releaser: w})
 	if r.ticking {
 		return
 	}
@@ -44,39 +67,60 @@ func (r *round) add(w releaser) {
 	}
 }
 
-// end sends. It is for the loop alone.
+// drop removes who holds nothing back any more.
+func (r *round) drop(w releaser) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := len(r.held) - 1; i >= 0; i-- {
+		if r.held[i].releaser == w {
+			r.take(i)
+			return
+		}
+	}
+}
+
+// take removes one. The caller holds mu.
+func (r *round) take(i int) releaser {
+	w, last := r.held[i].releaser, len(r.held)-1
+	r.held[i], r.held[last] = r.held[last], heldBack{}
+	r.held = r.held[:last]
+	return w
+}
+
+// end has all send. It is for the loop alone.
 func (r *round) end() {
 	r.mu.Lock()
 	held := r.held
-	r.ended = true
 	if len(held) == 0 {
 		r.mu.Unlock()
 		return
 	}
 	r.held = r.spare
 	r.mu.Unlock()
-	for _, w := range held {
-		w.release()
+	for _, h := range held {
+		h.release()
 	}
 	clear(held)
 	r.spare = held[:0]
 }
 
-// tick ends a round that lasts. Looking from time to time costs less than a timer
-// for each round.
+// tick has those send whom it has seen before.
 func (r *round) tick() {
+	var late []releaser
 	r.mu.Lock()
-	var held []releaser
-	if !r.ended {
-		held, r.held = r.held, nil
+	for i := len(r.held) - 1; i >= 0; i-- {
+		if r.held[i].seen {
+			late = append(late, r.take(i))
+		} else {
+			r.held[i].seen = true
+		}
 	}
-	r.ended = false
 	r.ticking = len(r.held) > 0
 	if r.ticking {
 		r.timer.Reset(coalesceTime / 2)
 	}
 	r.mu.Unlock()
-	for _, w := range held {
+	for _, w := range late {
 		w.release()
 	}
 }

@@ -9,15 +9,15 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// A heldBack counts how often it is released.
-type heldBack struct{ released atomic.Int32 }
+// A counted counts how often it is released.
+type counted struct{ released atomic.Int32 }
 
-func (h *heldBack) release() { h.released.Add(1) }
+func (h *counted) release() { h.released.Add(1) }
 
 func TestRoundEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r round
-		var a, b heldBack
+		var a, b counted
 		r.end()
 		r.add(&a)
 		r.add(&b)
@@ -38,7 +38,7 @@ func TestRoundThatLasts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r round
 		for i := range 50 {
-			var early, late heldBack
+			var early, late counted
 			time.Sleep(time.Duration(i) * 37 * time.Microsecond)
 			r.add(&early)
 			r.end()
@@ -48,6 +48,23 @@ func TestRoundThatLasts(t *testing.T) {
 			synctest.Wait()
 			assert.EqualValues(t, 1, early.released.Load())
 			assert.EqualValues(t, 1, late.released.Load())
+		}
+	})
+}
+
+func TestRoundDrops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r round
+		all := make([]counted, 5)
+		for i := range all {
+			r.add(&all[i])
+		}
+		r.drop(&all[2])
+		r.drop(&all[2])
+		r.drop(&all[4])
+		time.Sleep(time.Second)
+		for i, want := range []int32{1, 1, 0, 1, 0} {
+			assert.Equal(t, want, all[i].released.Load(), i)
 		}
 	})
 }

@@ -21,7 +21,7 @@ type writer struct {
 	flusher // with the lock
 
 	set     *settings   // of the connection
-	round   *round      // that of its event loop, nil if there is none
+	round   *round      // sees that nothing is held back for long; nil if a timer of its own does
 	open    bool        // a message in fragments has begun and not ended
 	armed   bool        // release is to be called in time
 	holding atomic.Bool // the reader has more to hand out before it waits
@@ -30,6 +30,9 @@ type writer struct {
 func (w *writer) init(t transport, role Role, set *settings, owner flushOwner) {
 	w.flusher.init(t, role, owner)
 	w.set = set
+	if !t.sendWaits() { // then whoever is late can send
+		w.round = sharedRound()
+	}
 }
 
 // write adds one frame of a data message and sends it, or leaves that to the
@@ -242,16 +245,22 @@ func (w *writer) arm() {
 // disarm is for when nothing is held back any more. The caller holds mu.
 func (w *writer) disarm() {
 	w.armed = false
-	if r := w.rare; r != nil && r.timer != nil {
-		r.timer.Stop()
+	if w.round != nil {
+		w.round.drop(w)
+	} else {
+		w.rare.timer.Stop()
 	}
 }
 
-// joins has a round see to what is held back.
+// joins has the round of an event loop see to what is held back from now on.
 func (w *writer) joins(r *round) {
+	w.holding.Store(false)
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	if w.armed {
+		w.disarm()
+	}
 	w.round = r
+	w.unlockFlush()
 }
 
 // hold is called by the reader before it hands out a message, when it has more
@@ -262,8 +271,8 @@ func (w *writer) hold() {
 	}
 }
 
-// inRound reports whether what is held back is sent before long at the end of a
-// round. It is for the reader.
+// inRound reports whether the round of an event loop ends soon. It is for the
+// reader.
 func (w *writer) inRound() bool { return w.round != nil && w.round.brief }
 
 // rest is called by the reader when it has no more to hand out.
