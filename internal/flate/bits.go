@@ -32,23 +32,23 @@ func (o *bitWriter) add(v uint64, n uint) {
 // symbols appends the codes and extra bits of tokens. There is room for all of them, and a word more.
 func (o *bitWriter) symbols(tokens []token, codes *[symMask + 1]code) {
 	out, acc, n, at := o.out[:cap(o.out)], o.acc, o.n, len(o.out)
-	k := 0
-	for ; k+1 < len(tokens); k += 2 {
-		s, t := tokens[k], tokens[k+1]
-		c, d := &codes[s&symMask], &codes[t&symMask]
-		v := uint64(c.bits) | uint64(s>>9)<<(c.n&63)
-		w := uint64(d.bits) | uint64(t>>9)<<(d.n&63)
-		acc |= (v | w<<(c.all&63)) << (n & 63)
-		n += uint(c.all) + uint(d.all)
-		binary.LittleEndian.PutUint64(out[at:], acc)
+	k := 1
+	for ; k < len(tokens); k += 2 {
+		s, t := tokens[k-1], tokens[k]
+		c, d := codes[s&symMask], codes[t&symMask]
+		acc |= c.with(s) << (n & 63)
+		n += c.all()
+		acc |= d.with(t) << (n & 63)
+		n += d.all()
+		binary.LittleEndian.PutUint64(out[at:at+8:at+8], acc)
 		at += int(n >> 3)
 		acc >>= n &^ 7 & 63
 		n &= 7
 	}
 	o.out, o.acc, o.n = out[:at], acc, n
-	if k < len(tokens) {
-		c := &codes[tokens[k]&symMask]
-		o.add(uint64(c.bits)|uint64(tokens[k]>>9)<<(c.n&63), uint(c.all))
+	if k == len(tokens) {
+		c := codes[tokens[k-1]&symMask]
+		o.add(c.with(tokens[k-1]), c.all())
 	}
 }
 

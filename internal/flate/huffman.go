@@ -63,7 +63,7 @@ func (f *huffman) codes(codes []code, lens, extra []uint8) {
 // cost returns how many bits the symbols take, that occur as often as freq says.
 func (f *huffman) cost(freq []uint16, codes []code) (total int) {
 	for _, sym := range f.used[:f.n] {
-		total += int(freq[sym]) * int(codes[sym].all)
+		total += int(freq[sym]) * int(codes[sym].all())
 	}
 	return total
 }
@@ -168,12 +168,19 @@ func shorten(count *[32]int, limit int) {
 	}
 }
 
-// A code is what a symbol is written as.
-type code struct {
-	bits uint16 // reversed: the first is the lowest
-	n    uint8  // how many
-	all  uint8  // and how many with the extra bits
+// A code is what a symbol is written as: its bits, of which the first is the lowest, from bit 16 on how many, and from
+// bit 24 on how many with the extra bits.
+type code uint32
+
+func newCode(bits uint16, n, extra uint8) code {
+	return code(bits) | code(n)<<16 | code(n+extra)<<24
 }
+
+// with returns the bits of c, and the extra bits of t after them.
+func (c code) with(t token) uint64 { return uint64(uint16(c)) | uint64(t>>9)<<(c>>16&63) }
+
+// all returns how many bits there are in all.
+func (c code) all() uint { return uint(c >> 24) }
 
 // assignCodes makes the codes of symbols, in ascending order, for their lengths (RFC 1951, section 3.2.2). count says how many
 // codes have so many bits.
@@ -188,6 +195,6 @@ func assignCodes(codes []code, symbols []uint16, lens, extra []uint8, count *[32
 		n := lens[sym]
 		c := next[n&15]
 		next[n&15]++
-		codes[sym] = code{bits.Reverse16(c) >> (16 - n&15), n, n + extra[sym]}
+		codes[sym] = newCode(bits.Reverse16(c)>>(16-n&15), n, extra[sym])
 	}
 }
