@@ -96,7 +96,7 @@ func (e *encoder) compress(o *bitWriter, p []byte, w *Window, bits, level int) {
 // freshHeads returns an empty table for a message of n bytes without history.
 func (e *encoder) freshHeads(n int) []uint16 {
 	size := 256
-	for size < n && size < 1<<12 {
+	for size < n && size < 1<<13 {
 		size *= 2
 	}
 	if cap(e.heads) < size {

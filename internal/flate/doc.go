@@ -11,7 +11,7 @@
 // both directions together cost at most 72 KiB with 15 bits, 40 with 14, 24 with 13, 12 with 12, and so on.
 //
 // Whatever else the work takes is pooled and held only during a call (compressing) or a message (inflating).
-// Compressing takes up to 420 KiB for a long message, of which a short one uses little, and from level 7 on 250 KiB more. An
+// Compressing takes up to 430 KiB for a long message, of which a short one uses little, and from level 7 on 250 KiB more. An
 // Inflater has 9 KiB, and without takeover up to 1<<bits more. In steady state nothing is allocated but what the
 // caller's slices need to grow.
 //

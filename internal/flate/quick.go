@@ -54,6 +54,12 @@ func (q *quick) read(tokens []token, t *text, heads []uint16, from, end int) []t
 func (q *quick) search(tokens []token, from int) (at, dist int) {
 	heads, shift, off := q.heads, q.shift, q.off
 	i, last := from, q.end-reach
+	if from+lead <= last {
+		for k, c := range q.bytes[from : from+lead] {
+			tokens[k] = token(c)
+		}
+		i += lead
+	}
 	for stop := from + patience - 1; i <= last; stop = i {
 		for stop = min(stop, last); i <= stop; i++ {
 			x := q.load(i)
@@ -71,6 +77,10 @@ func (q *quick) search(tokens []token, from int) (at, dist int) {
 	}
 	return i, 0
 }
+
+// lead is how many bytes are passed over first. Behind a match they are seldom the beginning of the next, which is extended
+// back to them if they are: so room is left for them in the longest match.
+const lead = 2
 
 // patience is how many bytes without a match are looked at one by one.
 const patience = 32
@@ -93,7 +103,7 @@ func (q *quick) match(i, done, dist int) (length, back int) {
 	} else if diff := q.load(i+8) ^ q.load(i+8-dist); diff != 0 {
 		length = 8 + bits.TrailingZeros64(diff)>>3
 	} else if length = 16; i+length < q.end {
-		length += common(q.bytes[i+16:min(q.end, i+maxMatch)], q.bytes[i+16-dist:])
+		length += common(q.bytes[i+16:min(q.end, i+maxMatch-lead)], q.bytes[i+16-dist:])
 	}
 	length = min(length, q.end-i)
 	if i-dist >= 8 {
