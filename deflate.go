@@ -41,19 +41,39 @@ func (z *deflater) pack(t MessageType, p []byte, shared *flate.Shared) parcel {
 	if !z.wants(t, len(p)) {
 		return pc
 	}
-	pc.op |= opCompressed
+	if z.window.takeover {
+		pc.op |= opCompressed
+		pc.z = z
+		if shared != nil {
+			pc.p, pc.says = shared.Message(p, int(z.window.bits), z.level), p
+		}
+		return pc
+	}
+	return z.alone(pc, t&typeCompressed != 0, shared)
+}
+
+// alone compresses a message to which no other refers. So what would not get
+// smaller stays as it is, unless the caller wants it compressed all the same: RSV1
+// tells for each message whether it is (RFC 7692, section 6).
+func (z *deflater) alone(pc parcel, insist bool, shared *flate.Shared) parcel {
+	p, bits := pc.p, int(z.window.bits)
+	smaller := true
 	switch {
 	case shared != nil:
-		pc.p = shared.Message(p, int(z.window.bits), z.level)
-		if z.window.takeover {
-			pc.z, pc.says = z, p
-		}
-	case z.window.takeover:
-		pc.z = z
+		pc.p = shared.Message(p, bits, z.level)
+		smaller = len(pc.p) < len(p)
+	case insist:
+		pc.p, pc.pooled = flate.AppendMessage(z.room(p), p, nil, bits, z.level), true
 	default:
-		pc.p = flate.AppendMessage(z.room(p), p, nil, int(z.window.bits), z.level)
+		pc.p, smaller = flate.AppendSmaller(z.room(p), p, bits, z.level)
 		pc.pooled = true
 	}
+	if smaller || insist {
+		pc.op |= opCompressed
+		return pc
+	}
+	pc.free()
+	pc.p, pc.pooled = p, false
 	return pc
 }
 

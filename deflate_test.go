@@ -196,6 +196,57 @@ func TestCompressedOnTheWire(t *testing.T) {
 	}
 }
 
+// What would not get smaller is sent as it is, unless that is asked for, or the window needs it.
+func TestOnlyWhatGetsSmaller(t *testing.T) {
+	random := make([]byte, 3000)
+	rnd := rand.New(rand.NewPCG(3, 4))
+	for i := range random {
+		random[i] = byte(rnd.Uint32())
+	}
+	twice := "once more and once more and once more"
+	for _, header := range []string{"permessage-deflate", noTakeover} {
+		takeover := header != noTakeover
+		c, peer := connectScripted(t, tcpPair, RoleServer, deflating(header, Compression{Threshold: -1}))
+		z := &stdInflater{takeover: takeover}
+		for _, tc := range []struct {
+			p       string
+			smaller bool
+		}{
+			{"x", false},
+			{"neither has this", false},
+			{string(random[:100]), false},
+			{string(random), false},
+			{twice, true},
+			{sampleText(200), true},
+			{sampleText(5000), true},
+		} {
+			m, err := NewPreparedMessage(MessageBinary, []byte(tc.p))
+			require.NoError(t, err)
+			insisting, err := NewPreparedMessage(MessageBinary.Compressed(), []byte(tc.p))
+			require.NoError(t, err)
+			for i, send := range []func() error{
+				func() error { return c.Write(bg, MessageBinary, []byte(tc.p)) },
+				func() error { return c.Send(MessageBinary, []byte(tc.p)) },
+				func() error { return c.SendPrepared(m) },
+				func() error {
+					w, err := c.Writer(bg, MessageBinary)
+					require.NoError(t, err)
+					_, _ = w.WriteString(tc.p)
+					return w.Close()
+				},
+				func() error { return c.Write(bg, MessageBinary.Compressed(), []byte(tc.p)) },
+				func() error { return c.SendPrepared(insisting) },
+			} {
+				sent := async(send)
+				text, compressed, _ := peer.message(z)
+				require.NoError(t, <-sent)
+				assert.True(t, tc.p == text, "%.20q came as %.20q", tc.p, text)
+				assert.Equal(t, tc.smaller || takeover || i > 3, compressed, "%.20q by way %d, with %s", tc.p, i, header)
+			}
+		}
+	}
+}
+
 // Text is refused before anything is sent, whatever is added to its type; and what
 // is added is for sending alone.
 func TestMessageTypeOverride(t *testing.T) {

@@ -166,7 +166,8 @@
 //
 // Everything else works as without: every way of reading and writing, MaxMessageSize,
 // which counts what has been inflated, prepared messages, which are compressed once
-// for all connections that agreed on the same. Short messages are not compressed.
+// for all connections that agreed on the same. Short messages are not compressed, nor,
+// without takeover, those that would not get smaller.
 // [MessageType.Compressed] and [MessageType.Uncompressed] decide for one message: a
 // message that holds a secret beside something that somebody else chose should not be
 // compressed, nor need one that is an image.

@@ -30,7 +30,7 @@ const (
 )
 
 // Compressed returns t for sending a message that is to be compressed whatever its
-// size, where compression was agreed on:
+// size, even if that makes it larger, where compression was agreed on:
 //
 //	c.Write(ctx, websocket.MessageText.Compressed(), p)
 //

@@ -261,7 +261,8 @@ type Compression struct {
 	// Threshold is the size in bytes from which a message is compressed. 0 means
 	// DefaultCompressionThreshold, negative means every message that is not
 	// empty. A message that is written in fragments is compressed whatever its
-	// size. MessageType.Compressed and Uncompressed override it.
+	// size. Without takeover a message that would not get smaller goes out
+	// uncompressed. MessageType.Compressed and Uncompressed override all that.
 	Threshold int
 
 	// SendTakeover keeps a window from one message to the next for what this

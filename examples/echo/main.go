@@ -40,7 +40,8 @@ type config struct {
 
 // compression says what the library shall do about it: nothing, or whatever the
 // peer wants, but for the limits in the flags. Every message is compressed that is
-// not empty; a server of your own had better leave Threshold alone.
+// not empty, except that without takeover it has to get smaller by that; a server
+// of your own had better leave Threshold alone.
 func (c config) compression() *websocket.Compression {
 	if !c.compress {
 		return nil

@@ -58,3 +58,11 @@ func (o *bitWriter) align() {
 		o.add(0, 8-o.n)
 	}
 }
+
+// end returns all, with the header of the empty stored block that ends a message.
+func (o *bitWriter) end() []byte {
+	o.reserve(8)
+	o.add(blockStored<<1, 3)
+	o.align()
+	return o.out
+}

@@ -31,6 +31,22 @@ func AppendMessage(dst, p []byte, w *Window, bits, level int) []byte {
 	return AppendFragment(dst, p, w, bits, level, true)
 }
 
+// AppendSmaller is AppendMessage without a window for a message that may as well go as it is. If it would not get smaller,
+// ok is false and dst is returned.
+func AppendSmaller(dst, p []byte, bits, level int) (out []byte, ok bool) {
+	o := bitWriter{dst, 0, 0}
+	e := encoders.Get().(*encoder)
+	defer encoders.Put(e)
+	if !e.compress(&o, p, nil, bits, level, true) {
+		return dst, false
+	}
+	out = o.end()
+	if len(out)-len(dst) >= len(p) {
+		return dst, false
+	}
+	return out, true
+}
+
 // AppendFragment is AppendMessage for a piece of a message. All pieces but the last end in a whole empty stored block, so that each
 // can be sent as it is. A piece refers to those before it only through w. Without context takeover that may be a
 // Window that is Reset for each message.
@@ -38,20 +54,18 @@ func AppendFragment(dst, p []byte, w *Window, bits, level int, last bool) []byte
 	o := bitWriter{dst, 0, 0}
 	if len(p) > 0 {
 		e := encoders.Get().(*encoder)
-		e.compress(&o, p, w, bits, level)
+		e.compress(&o, p, w, bits, level, false)
 		encoders.Put(e)
 	}
-	o.reserve(8)
-	o.add(blockStored<<1, 3)
-	o.align()
+	out := o.end()
 	if !last {
-		o.out = append(o.out, 0x00, 0x00, 0xff, 0xff)
+		out = append(out, 0x00, 0x00, 0xff, 0xff)
 	}
-	return o.out
+	return out
 }
 
-// compress writes p as blocks.
-func (e *encoder) compress(o *bitWriter, p []byte, w *Window, bits, level int) {
+// compress writes p as blocks. If it has to get smaller, compress gives up and returns false where it sees early that it will not.
+func (e *encoder) compress(o *bitWriter, p []byte, w *Window, bits, level int, smaller bool) bool {
 	t := &e.text
 	t.p, t.w, t.limit = p, w, windowSize(bits)
 	var heads []uint16
@@ -84,6 +98,10 @@ func (e *encoder) compress(o *bitWriter, p []byte, w *Window, bits, level int) {
 			e.tokens = c.read(e.tokens[:0], start)
 			chainPool.Put(c)
 		}
+		if smaller && level <= lastPatient && len(p) < dynamicFrom && len(e.tokens) > len(p) {
+			t.p = nil
+			return false // no match, and no literal has less than eight bits in the fixed codes
+		}
 		e.block.write(o, p[from:end], e.tokens, level > lastPatient)
 		from = end
 	}
@@ -91,6 +109,7 @@ func (e *encoder) compress(o *bitWriter, p []byte, w *Window, bits, level int) {
 		w.add(p)
 	}
 	t.p, t.w = nil, nil
+	return true
 }
 
 // freshHeads returns an empty table for a message of n bytes without history.

@@ -81,6 +81,14 @@ func texts() map[string][]byte {
 		"random tiny": random[:20], "random 64K": random[:65536], "random 65535": random[:65535],
 		"literals": bytes.Repeat([]byte("etaoinshrdlu"), 1),
 	}
+	// No match, and smaller all the same by codes of their own: at any level, and at those that try them on short texts.
+	for _, size := range []int{200, 300} {
+		hex := make([]byte, size)
+		for i := range hex {
+			hex[i] = "0123456789abcdef"[r.IntN(16)]
+		}
+		all[fmt.Sprintf("hex %d", size)] = hex
+	}
 	for _, size := range []int{128, 1024, 16384, 200_000} {
 		all[fmt.Sprintf("json %d", size)] = jsonMessages(uint64(size), 1, size)[0]
 	}
@@ -106,6 +114,21 @@ func TestRoundTrip(t *testing.T) {
 				require.True(t, bytes.Equal(p, got), "%s at level %d with %d bits", name, level, bits)
 				flate.PutInflater(z)
 			}
+		}
+	}
+}
+
+// What does not get smaller is not there, and nothing is when it is given up early.
+func TestAppendSmaller(t *testing.T) {
+	for name, p := range texts() {
+		for level := 1; level <= 9; level++ {
+			want := flate.AppendMessage([]byte("before"), p, nil, 15, level)
+			out, ok := flate.AppendSmaller([]byte("before"), p, 15, level)
+			require.Equal(t, len(want)-6 < len(p), ok, "%s at level %d", name, level)
+			if !ok {
+				want = want[:6]
+			}
+			require.True(t, bytes.Equal(want, out), "%s at level %d", name, level)
 		}
 	}
 }

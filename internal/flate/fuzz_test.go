@@ -80,6 +80,10 @@ func FuzzRoundTrip(f *testing.F) {
 		for i, p := range messages {
 			out := flate.AppendMessage(nil, p, w, int(bits), int(level))
 			require.LessOrEqual(t, len(out), len(p)+5*((len(p)+65534)/65535)+1)
+			alone := flate.AppendMessage(nil, p, nil, int(bits), int(level))
+			smaller, ok := flate.AppendSmaller(nil, p, int(bits), int(level))
+			require.Equal(t, len(alone) < len(p), ok)
+			require.True(t, !ok && len(smaller) == 0 || bytes.Equal(alone, smaller))
 			got, err := stdInflate(out, history[max(0, len(history)-1<<bits):])
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(p, got))
