@@ -12,7 +12,7 @@ func (z *Inflater) fast(dst []byte, start, end int) (out []byte, err error) {
 	acc, n, from := z.acc, z.n, 0
 	buf, at, last := dst[:end], len(dst), end-fastRoom
 	for at <= last && from+8 <= len(src) {
-		acc |= binary.LittleEndian.Uint64(src[from:]) << (n & 63)
+		acc |= load64(src, from) << (n & 63)
 		from += int(63-n&63) >> 3
 		n |= 56 // only the lowest six bits of n count in this loop
 		e := lits[acc&(1<<litRoot-1)]
@@ -37,7 +37,7 @@ func (z *Inflater) fast(dst []byte, start, end int) (out []byte, err error) {
 			if from+8 > len(src) {
 				break
 			}
-			acc |= binary.LittleEndian.Uint64(src[from:]) << (n & 63)
+			acc |= load64(src, from) << (n & 63)
 			from += int(63-n&63) >> 3
 			n |= 56
 		}
@@ -71,7 +71,7 @@ func (z *Inflater) fast(dst []byte, start, end int) (out []byte, err error) {
 func copyApart(buf []byte, at, dist, length int) (end int) {
 	end = at + length
 	for {
-		*(*[16]byte)(buf[at:]) = *(*[16]byte)(buf[at-dist:])
+		*(*[16]byte)(buf[at : at+16 : at+16]) = *(*[16]byte)(buf[at-dist : at-dist+16 : at-dist+16])
 		if at += 16; at >= end {
 			return end
 		}
