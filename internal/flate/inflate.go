@@ -408,9 +408,10 @@ func distEntry(dists *distTable, acc uint64) uint32 {
 	return e
 }
 
-// value returns the length or distance of an entry, with the extra bits that follow its code in acc.
+// value returns the length or distance of an entry, with the extra bits that follow its code in acc. The two bits above
+// the code's own are clear in such entries, so a mask of six saves the processor one.
 func value(e uint32, acc uint64) int {
-	return int(e>>16) + int(acc&(1<<(e&63)-1)>>(e>>8&15))
+	return int(e>>16) + int(acc&(1<<(e&63)-1)>>(e>>8&63))
 }
 
 // match copies what is left of a match, until dst is end bytes long.
