@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net"
 	"runtime"
+	"slices"
 	"sync"
 )
 
@@ -172,14 +173,16 @@ func (e *Engine) Serve(l net.Listener, opts *ListenOptions, ev *Events) error {
 }
 
 // listen notes a listener to be closed by Shutdown, unless it has been called. It
-// returns the loops there are.
+// returns the loops there are, for each listener another one first.
 func (e *Engine) listen(l *net.Listener) (loops []*engineLoop, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !e.closed {
-		e.accept[l] = struct{}{}
+	if e.closed {
+		return nil, false
 	}
-	return e.loops, !e.closed
+	e.accept[l] = struct{}{}
+	first := len(e.accept) % max(len(e.loops), 1)
+	return slices.Concat(e.loops[first:], e.loops[:first]), true
 }
 
 // enroll counts a connection, unless there are to be none any more.

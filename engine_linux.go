@@ -188,12 +188,10 @@ func (l *engineLoop) rounds() (done bool) {
 		for ; l.at < len(l.events); l.at++ {
 			e := &l.events[l.at]
 			id := e.ID()
-			if slot := uint32(id); int(slot) < len(l.slots) {
-				if d := l.slots[slot]; d == nil {
-					l.guests.event(id)
-				} else if d.id == id {
-					l.turn(d, e.In(), e.Out(), false)
-				}
+			if slot := uint32(id); uint(slot) >= uint(len(l.slots)) || l.slots[slot] == nil {
+				l.guests.event(id)
+			} else if d := l.slots[slot]; d.id == id {
+				l.turn(d, e.In(), e.Out(), false)
 			}
 		}
 		l.round.end()
@@ -316,11 +314,10 @@ func (l *engineLoop) occupy(slot uint32, d *driven) {
 }
 
 // seat gives a connection that is watched already the slot that it has the number
-// of. It is looked at as if word had been left for it.
+// of, and lets it open.
 func (l *engineLoop) seat(d *driven) {
 	l.occupy(uint32(d.id), d)
-	l.looks = append(l.looks, d)
-	l.word.Store(true)
+	l.turn(d, false, false, true)
 }
 
 // turn lets a connection do what there is to do.

@@ -3,6 +3,7 @@
 package websocket
 
 import (
+	"math"
 	"net"
 	"net/netip"
 	"slices"
@@ -46,10 +47,19 @@ type host interface {
 	seat(d *driven) // in its slot
 }
 
-// A lobby has the guests of a loop that wait for more of their request, by slot.
+// A door is where newcomers come from.
+type door interface{ knocked() }
+
+// doorSlot is the slot in the number of what is watched for a door. No connection
+// has it.
+const doorSlot = math.MaxUint32
+
+// A lobby has the guests of a loop that wait for more of their request, by slot, and
+// the doors that the loop watches, by number.
 type lobby struct {
 	waiting map[uint32]*guest
 	spare   *guest // the last one that did not wait
+	doors   map[uint64]door
 	closed  bool
 }
 
@@ -70,12 +80,29 @@ func (y *lobby) enter(n newcomer, r *reception, loop host) {
 	}
 }
 
-// event reads on, if id is that of a guest.
+// event reads on, if id is that of a guest, or sees who is there, if it is that of a
+// door.
 func (y *lobby) event(id uint64) {
+	if uint32(id) == doorSlot {
+		if d := y.doors[id]; d != nil {
+			d.knocked()
+		}
+		return
+	}
 	if g := y.waiting[uint32(id)]; g != nil && g.id == id {
 		y.read(g)
 	}
 }
+
+// open has d know when there is an event with its number, until that is shut.
+func (y *lobby) open(id uint64, d door) {
+	if y.doors == nil {
+		y.doors = map[uint64]door{}
+	}
+	y.doors[id] = d
+}
+
+func (y *lobby) shut(id uint64) { delete(y.doors, id) }
 
 // close ends the handshakes under way at r, or all of them, and those to come, if
 // r is nil.

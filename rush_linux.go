@@ -5,7 +5,7 @@ package websocket
 import (
 	"net"
 	"net/netip"
-	"runtime"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unique"
@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	rushCheck = 20 * time.Millisecond // how often it is tried, whether or not something seems to come
-	rushTurn  = 64                    // connections accepted before others have their turn
+	rushCheck = 20 * time.Millisecond // how often it is asked whether the rush goes on
+	rushTurn  = 64                    // connections accepted at a time
 	rushTrust = 64                    // so many that have inherited all options mean that all do
 )
 
@@ -23,15 +23,19 @@ const (
 var rushLasts = 50 * time.Millisecond
 
 // A rusher accepts connections that come close behind another from a TCP
-// listener, and spreads them over event loops. Package net has no say: its
-// listener is asked for its descriptor each time, so that it may be closed at any
-// moment, and each rush begins with a connection that net has accepted.
+// listener, and spreads them over event loops, one of which watches the listener
+// while a rush lasts. Package net has no say: its listener is asked for its
+// descriptor each time, so that it may be closed at any moment, and each rush begins
+// with a connection that net has accepted.
 type rusher struct {
-	rc     syscall.RawConn
-	poller *poll.Poller
-	r      *reception
-	loops  []*engineLoop
-	next   int // the loop of the next connection
+	rc    syscall.RawConn
+	r     *reception
+	loops []*engineLoop
+	home  *engineLoop // the one that watches
+	lasts time.Duration
+
+	accepted atomic.Int32  // connections since it was last asked
+	failed   chan struct{} // the rush under way is over
 
 	// What net does with the options of connections. New ones inherit them from
 	// the listener's socket where the system lets it have them, except for those that
@@ -39,20 +43,19 @@ type rusher struct {
 	tuning  poll.Tuning
 	learned bool
 	lingers bool // closing one of them may wait
-	alike   int  // so many had them, one after the other
+
+	// The rest is for home alone.
+	id       uint64          // what the listener is watched with; 0: it is not
+	came     []poll.Accepted // of those, the first have been brought to their loops
+	brought  int
+	err      error // what was wrong after them
+	onAccept func(fd uintptr)
+	alike    int // so many had all options, one after the other
+	next     int // the loop of the next connection
 
 	addr  netip.AddrPort // the last connection's own
 	local unique.Handle[netip.AddrPort]
 	fixed bool // all have the same
-
-	lasts    time.Duration
-	since    time.Time // the last connection, or a little later
-	accepted int       // since it was last asked
-	events   []poll.Event
-	onAccept func(fd uintptr)
-	fd       int
-	from     netip.AddrPort
-	err      error
 }
 
 // newRusher returns nil if connections of l are none for these loops.
@@ -62,19 +65,14 @@ func newRusher(l net.Listener, loops []*engineLoop, r *reception) usher {
 		return nil
 	}
 	rc, err := tl.SyscallConn()
-	if err != nil {
+	if err != nil || rc.Control(func(uintptr) {}) != nil {
 		return nil
 	}
-	p, err := poll.NewPoller(1)
-	if err != nil {
-		return nil
+	u := &rusher{
+		rc: rc, r: r, loops: loops, home: loops[0], lasts: rushLasts,
+		failed: make(chan struct{}, 1), came: make([]poll.Accepted, 0, rushTurn),
 	}
-	u := &rusher{rc: rc, poller: p, r: r, loops: loops, lasts: rushLasts}
-	u.onAccept = func(fd uintptr) { u.fd, u.from, u.err = poll.Accept(fd) }
-	if closed := rc.Control(func(fd uintptr) { err = p.Add(int(fd), 0, poll.In) }); closed != nil || err != nil {
-		_ = p.Close()
-		return nil
-	}
+	u.onAccept = func(fd uintptr) { u.came, u.err = poll.Accept(fd, u.came[:0]) }
 	u.addr = addrPort(tl.Addr())
 	// That of a wildcard is each connection's own, and a zone is not in the listener's.
 	ip := u.addr.Addr().Unmap()
@@ -82,63 +80,107 @@ func newRusher(l net.Listener, loops []*engineLoop, r *reception) usher {
 	return u
 }
 
-// rush accepts connections until none has come for a while. Nobody tells that the
-// listener is closed, so that is found out by trying.
+// rush has connections accepted until none has come for a while. Nobody tells that
+// the listener is closed, so that is found out by asking.
 func (u *rusher) rush() {
-	for u.since = time.Now(); u.learned && time.Since(u.since) < u.lasts; {
-		u.poller.WakeAt(time.Now().Add(rushCheck))
-		if done, _ := u.poller.Stand(u.step); done {
+	if !u.learned || !u.home.call(u.watch) {
+		return
+	}
+	defer u.home.call(u.unwatch)
+	check := time.NewTicker(rushCheck)
+	defer check.Stop()
+	for since := time.Now(); time.Since(since) < u.lasts; {
+		select {
+		case <-u.failed:
 			return // net will find out why
+		case <-check.C:
 		}
-		if u.accepted > 0 {
-			u.since, u.accepted = time.Now(), 0
+		if u.rc.Control(func(uintptr) {}) != nil {
+			return
 		}
-	}
-}
-
-// step accepts what there is to accept. done says that something is wrong.
-func (u *rusher) step() (done bool) {
-	for {
-		switch err := u.accept(); {
-		case err == nil:
-			if u.accepted++; u.accepted%rushTurn == 0 {
-				runtime.Gosched()
-			}
-		case err == syscall.EAGAIN:
-			if u.events = u.poller.Take(u.events[:0]); len(u.events) == 0 {
-				return false
-			}
-		default:
-			return true
+		if u.accepted.Swap(0) > 0 {
+			since = time.Now()
 		}
 	}
 }
 
-// accept accepts a connection and brings it to its loop.
-func (u *rusher) accept() error {
-	if closed := u.rc.Control(u.onAccept); closed != nil {
-		return closed
+// watch has the loop's poller tell of connections. It tells of each only once: a
+// closed listener that another process still has could not be taken from the poller
+// any more, and would make the loop turn for ever.
+func (u *rusher) watch() {
+	id := newID(doorSlot)
+	err := error(nil)
+	closed := u.rc.Control(func(fd uintptr) { err = u.home.poller.Add(int(fd), id, poll.In|poll.News) })
+	if closed != nil || err != nil { // another rusher may be at the same listener
+		u.fail()
+		return
 	}
-	if u.err != nil {
-		return u.err
+	u.id = id
+	u.home.guests.open(id, u)
+}
+
+func (u *rusher) unwatch() {
+	if u.id != 0 {
+		u.home.guests.shut(u.id)
+		_ = u.rc.Control(func(fd uintptr) { u.home.poller.Remove(int(fd)) })
+		u.id = 0
 	}
+	select {
+	case <-u.failed: // nobody waits for it any more
+	default:
+	}
+}
+
+// fail ends the rush.
+func (u *rusher) fail() {
+	select {
+	case u.failed <- struct{}{}:
+	default:
+	}
+}
+
+// knocked accepts the connections that there are and brings them to their loops. A
+// callback may end its goroutine meanwhile: the others are brought by the next.
+func (u *rusher) knocked() {
+	if u.brought == len(u.came) {
+		u.brought, u.came = 0, u.came[:0]
+		if closed := u.rc.Control(u.onAccept); closed != nil {
+			u.err = closed
+		}
+		u.accepted.Add(int32(len(u.came)))
+	}
+	for u.brought < len(u.came) {
+		u.brought++
+		u.bring(&u.came[u.brought-1])
+	}
+	if u.err == nil { // there may be more, when others have had their turn
+		u.err = u.rc.Control(func(fd uintptr) { _ = u.home.poller.Change(int(fd), u.id, poll.In|poll.News) })
+	}
+	if u.err != nil && u.err != syscall.EAGAIN {
+		u.fail()
+	}
+}
+
+// bring brings a connection to its loop.
+func (u *rusher) bring(a *poll.Accepted) {
 	if u.alike < rushTrust {
-		if u.alike++; !u.tuning.Apply(u.fd) {
+		if u.alike++; !u.tuning.Apply(a.FD) {
 			u.alike = 0
 		}
 	}
 	if !u.fixed {
-		if addr := poll.Local(u.fd); addr != u.addr {
+		if addr := poll.Local(a.FD); addr != u.addr {
 			u.addr, u.local = addr, unique.Make(addr)
 		}
 	}
-	n, r := newcomer{fd: u.fd, local: u.local, remote: u.from, quick: !u.lingers, tuning: &u.tuning}, u.r
+	n, r := newcomer{fd: a.FD, local: u.local, remote: a.From, quick: !u.lingers, tuning: &u.tuning}, u.r
 	u.next = (u.next + 1) % len(u.loops)
 	l := u.loops[u.next]
-	if !l.call(func() { l.guests.enter(n, r, l) }) {
+	if l == u.home {
+		l.guests.enter(n, r, l)
+	} else if !l.call(func() { l.guests.enter(n, r, l) }) {
 		poll.Close(n.fd)
 	}
-	return nil
 }
 
 // learn has the listener's socket pass the options on that net gives to
@@ -164,7 +206,6 @@ func (u *rusher) learn(nc net.Conn) {
 
 // close ends the handshakes that are under way on the loops.
 func (u *rusher) close() {
-	_ = u.poller.Close()
 	for _, l := range u.loops {
 		l.call(func() { l.guests.close(u.r) })
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -166,8 +167,8 @@ func TestRushAddresses(t *testing.T) {
 	}
 }
 
-// startRusher returns a rusher that has no loop to bring connections to, and one
-// that package net has accepted.
+// startRusher returns a rusher for a loop, which wants no connections, and one that
+// package net has accepted.
 func startRusher(t *testing.T) (u *rusher, l net.Listener, nc net.Conn) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -176,10 +177,13 @@ func startRusher(t *testing.T) (u *rusher, l net.Listener, nc net.Conn) {
 	require.NoError(t, err)
 	nc, err = l.Accept()
 	require.NoError(t, err)
-	loop := &engineLoop{over: true}
+	loop, err := newEngineLoop(false, nil)
+	require.NoError(t, err)
+	loop.call(func() { loop.guests.closed = true })
 	u = newRusher(l, []*engineLoop{loop}, &reception{m: m}).(*rusher)
 	t.Cleanup(func() {
 		u.close()
+		loop.stop()
 		client.Close()
 		nc.Close()
 		l.Close()
@@ -210,7 +214,7 @@ func TestRushEnds(t *testing.T) {
 			client, err := net.Dial("tcp", l.Addr().String())
 			require.NoError(t, err)
 			_, err = client.Read(make([]byte, 1))
-			require.Error(t, err, "there is no loop")
+			require.Error(t, err, "it is not wanted")
 			client.Close()
 			time.Sleep(rushCheck)
 		}
@@ -229,7 +233,7 @@ func TestRushEnds(t *testing.T) {
 	})
 	t.Run("no descriptors", func(t *testing.T) {
 		u, l, nc := startRusher(t)
-		u.onAccept = func(uintptr) { u.err = syscall.EMFILE }
+		u.onAccept = func(uintptr) { u.came, u.err = u.came[:0], syscall.EMFILE }
 		client, err := net.Dial("tcp", l.Addr().String())
 		require.NoError(t, err)
 		defer client.Close()
@@ -245,8 +249,21 @@ func TestRushEnds(t *testing.T) {
 		}
 		block(true)
 		defer block(false)
+		client, err := net.Dial("tcp", l.Addr().String())
+		require.NoError(t, err)
+		defer client.Close()
 		require.NoError(t, within(t, 10*time.Second, rushing(u, nc)))
 		assert.ErrorIs(t, u.err, poll.ErrBlocks)
+	})
+	t.Run("watched by another", func(t *testing.T) {
+		u, l, nc := startRusher(t)
+		other := newRusher(l, u.loops, u.r).(*rusher)
+		first := rushing(u, nc)
+		waitUntil(t, func() bool { return watches(u) })
+		require.NoError(t, within(t, 10*time.Second, rushing(other, nc)))
+		assert.True(t, watches(u))
+		require.NoError(t, l.Close())
+		require.NoError(t, within(t, 10*time.Second, first))
 	})
 	t.Run("not a TCP connection", func(t *testing.T) {
 		u, _, _ := startRusher(t)
@@ -255,6 +272,15 @@ func TestRushEnds(t *testing.T) {
 		defer far.Close()
 		require.NoError(t, within(t, 10*time.Second, rushing(u, near)))
 	})
+}
+
+// watches reports whether u's loop has the poller tell of connections.
+func watches(u *rusher) bool {
+	err := make(chan error, 1)
+	u.home.call(func() {
+		_ = u.rc.Control(func(fd uintptr) { err <- u.home.poller.Change(int(fd), u.id, poll.In|poll.News) })
+	})
+	return <-err == nil
 }
 
 // After a rush connections come in as before it, and another rush may begin.
@@ -280,6 +306,63 @@ func TestRushAgain(t *testing.T) {
 	}
 	l.Close()
 	require.ErrorIs(t, within(t, 10*time.Second, served), net.ErrClosed)
+}
+
+// However many wait at once, and whatever callbacks do, each gets to its loop, and the
+// loops get as many.
+func TestRushTakesAll(t *testing.T) {
+	for name, open := range map[string]func(){
+		"callbacks return":              func() {},
+		"callbacks end their goroutine": runtime.Goexit,
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			defer l.Close()
+			const many = 3*rushTurn + 1
+			for range many {
+				nc, err := net.Dial("tcp", l.Addr().String())
+				require.NoError(t, err)
+				defer nc.Close()
+				_, err = io.WriteString(nc, rawRequest+"\r\n")
+				require.NoError(t, err)
+			}
+			e := newEngine(t, &EngineOptions{Loops: 2})
+			opened := make(chan *Conn, many)
+			serveRush(t, e, l, nil, &Events{Open: func(c *Conn) { opened <- c; open() }})
+			waitUntil(t, func() bool { return len(opened) == many })
+			count := map[*drivenLoop]int{}
+			for range many {
+				if c := <-opened; rushed(c) {
+					count[c.l.transport().(*driven).loop]++
+				}
+			}
+			require.Len(t, count, 2)
+			for _, n := range count {
+				assert.Equal(t, (many-1)/2, n)
+			}
+		})
+	}
+}
+
+// A listener that is closed while somebody else has its descriptor, as a server's
+// successor may, is nothing to the loop any more.
+func TestRushForgetsTheListener(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	e := newEngine(t, nil)
+	served := serveRush(t, e, l, nil, &Events{})
+	successor, err := l.(*net.TCPListener).File()
+	require.NoError(t, err)
+	defer successor.Close()
+	require.NoError(t, l.Close())
+	require.ErrorIs(t, within(t, 10*time.Second, served), net.ErrClosed)
+	client, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	defer client.Close()
+	before := cpu(t)
+	time.Sleep(100 * time.Millisecond)
+	assert.Less(t, cpu(t)-before, 50*time.Millisecond)
 }
 
 // Where somebody wants to see the request, or closing may take its time, or there

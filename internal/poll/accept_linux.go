@@ -14,30 +14,37 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Accept accepts a connection from a listening TCP socket, and returns its
-// descriptor, which does not block, and who is at the other end. syscall.EAGAIN
-// says that there is none, ErrBlocks that somebody has made the socket a blocking
-// one, where a call that the scheduler does not know of could hold everything up.
-func Accept(fd uintptr) (conn int, from netip.AddrPort, err error) {
+// An Accepted is a TCP connection as it comes from a listener.
+type Accepted struct {
+	FD   int // does not block
+	From netip.AddrPort
+}
+
+// Accept appends the connections that wait at a listening TCP socket to dst, as many
+// as there is room for. syscall.EAGAIN says that there are no more for now, ErrBlocks
+// that somebody has made the socket a blocking one, where a call that the scheduler
+// does not know of could hold everything up.
+func Accept(fd uintptr, dst []Accepted) ([]Accepted, error) {
+	flags, _, errno := syscall.RawSyscall(unix.SYS_FCNTL, fd, unix.F_GETFL, 0)
+	if errno == 0 && flags&unix.O_NONBLOCK == 0 {
+		return dst, ErrBlocks
+	}
 	var sa unix.RawSockaddrAny
-	for {
-		flags, _, errno := syscall.RawSyscall(unix.SYS_FCNTL, fd, unix.F_GETFL, 0)
-		if errno == 0 && flags&unix.O_NONBLOCK == 0 {
-			return -1, netip.AddrPort{}, ErrBlocks
-		}
+	for len(dst) < cap(dst) {
 		size := uint32(unix.SizeofSockaddrAny)
 		n, _, errno := syscall.RawSyscall6(unix.SYS_ACCEPT4, fd, uintptr(unsafe.Pointer(&sa)), uintptr(unsafe.Pointer(&size)),
 			unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
 		switch errno {
 		case 0:
-			return int(n), addrPort(&sa), nil
+			dst = append(dst, Accepted{FD: int(n), From: addrPort(&sa)})
 		case syscall.EAGAIN:
-			return -1, netip.AddrPort{}, syscall.EAGAIN
+			return dst, syscall.EAGAIN
 		case syscall.EINTR, syscall.ECONNABORTED: // it left before it was accepted
 		default:
-			return -1, netip.AddrPort{}, errno
+			return dst, errno
 		}
 	}
+	return dst, nil
 }
 
 // ErrBlocks is the error of Accept on a socket that may block.

@@ -19,6 +19,9 @@ const (
 	Out = unix.EPOLLOUT
 	// Once is added to have an event come once, until the next Change.
 	Once = unix.EPOLLONESHOT
+	// News is added to have an event come only when something new has happened,
+	// and after Add and Change.
+	News = unix.EPOLLET
 )
 
 // An Event says that something may be done with a descriptor: a hint, since it
