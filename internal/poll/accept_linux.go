@@ -4,6 +4,7 @@ package poll
 
 import (
 	"errors"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -21,16 +22,16 @@ type Accepted struct {
 }
 
 // Accept appends the connections that wait at a listening TCP socket to dst, as many
-// as there is room for. syscall.EAGAIN says that there are no more for now, ErrBlocks
-// that somebody has made the socket a blocking one, where a call that the scheduler
-// does not know of could hold everything up.
+// as there is room for. syscall.EAGAIN says that there were no more, ErrBlocks that
+// somebody has made the socket a blocking one, where a call that the scheduler does
+// not know of could hold everything up.
 func Accept(fd uintptr, dst []Accepted) ([]Accepted, error) {
 	flags, _, errno := syscall.RawSyscall(unix.SYS_FCNTL, fd, unix.F_GETFL, 0)
 	if errno == 0 && flags&unix.O_NONBLOCK == 0 {
 		return dst, ErrBlocks
 	}
 	var sa unix.RawSockaddrAny
-	for len(dst) < cap(dst) {
+	for range min(queued(fd), cap(dst)-len(dst)) {
 		size := uint32(unix.SizeofSockaddrAny)
 		n, _, errno := syscall.RawSyscall6(unix.SYS_ACCEPT4, fd, uintptr(unsafe.Pointer(&sa)), uintptr(unsafe.Pointer(&size)),
 			unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
@@ -44,7 +45,24 @@ func Accept(fd uintptr, dst []Accepted) ([]Accepted, error) {
 			return dst, errno
 		}
 	}
+	if len(dst) < cap(dst) {
+		return dst, syscall.EAGAIN
+	}
 	return dst, nil
+}
+
+// queued returns how many connections wait at a listening socket: to accept one that
+// is not there costs as much as one that is. Where the system does not tell, there may
+// be any number.
+func queued(fd uintptr) int {
+	var info unix.TCPInfo // of a listener, Unacked is that
+	size := uint32(unsafe.Offsetof(info.Unacked) + unsafe.Sizeof(info.Unacked))
+	_, _, errno := syscall.RawSyscall6(unix.SYS_GETSOCKOPT, fd, unix.IPPROTO_TCP, unix.TCP_INFO,
+		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+	if errno != 0 {
+		return math.MaxInt
+	}
+	return int(info.Unacked)
 }
 
 // ErrBlocks is the error of Accept on a socket that may block.
