@@ -32,6 +32,8 @@ type gate struct {
 	done     uint64
 	spare    int64
 	counting bool
+	crowd    bool // all come at once, and again when all have left
+	inside   int  // of the crowd
 }
 
 func runHandshake(addr netip.AddrPort, task *plan.Task, result *plan.Result) error {
@@ -42,11 +44,12 @@ func runHandshake(addr netip.AddrPort, task *plan.Task, result *plan.Result) err
 	if err != nil {
 		return err
 	}
-	g := &gate{addr: addr, request: wire.Request(addr.String(), "/", task.Deflate), poll: poll, visitors: make([]visitor, task.Conns)}
-	for i := range g.visitors {
-		if err := g.enter(i); err != nil {
-			return err
-		}
+	g := &gate{
+		addr: addr, request: wire.Request(addr.String(), "/", task.Deflate), poll: poll,
+		visitors: make([]visitor, task.Conns), crowd: task.Mode == plan.Crowd,
+	}
+	if err := g.enterAll(task.PID); err != nil {
+		return err
 	}
 	m := meter{pid: task.PID}
 	if err := g.run(task, &m); err != nil {
@@ -81,6 +84,11 @@ func (g *gate) run(task *plan.Task, m *meter) error {
 				return err
 			}
 		}
+		if g.crowd && g.inside == 0 {
+			if err := g.enterAll(task.PID); err != nil {
+				return err
+			}
+		}
 		switch {
 		case !g.counting && now >= warm:
 			g.counting = true
@@ -92,6 +100,28 @@ func (g *gate) run(task *plan.Task, m *meter) error {
 			return nil
 		}
 	}
+}
+
+// enterAll has all visitors enter. A crowd does so while the server sleeps: it
+// finds all of them waiting, as after a restart, and has no time to wait itself.
+func (g *gate) enterAll(server int) error {
+	if g.crowd {
+		if err := unix.Kill(server, unix.SIGSTOP); err != nil {
+			return fmt.Errorf("stop the server: %w", err)
+		}
+		defer unix.Kill(server, unix.SIGCONT) //nolint:errcheck // it was there a moment ago
+	}
+	for i := range g.visitors {
+		if err := g.enter(i); err != nil {
+			return err
+		}
+	}
+	g.inside = len(g.visitors)
+	now := clock()
+	for i := range g.visitors {
+		g.visitors[i].since = now
+	}
+	return nil
 }
 
 // enter connects visitor i and sends its request.
@@ -135,6 +165,10 @@ func (g *gate) answered(i int) error {
 	}
 	if err := unix.Close(v.fd); err != nil {
 		return err
+	}
+	if g.crowd {
+		g.inside--
+		return nil
 	}
 	return g.enter(i)
 }

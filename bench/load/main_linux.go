@@ -53,7 +53,7 @@ func run(task *plan.Task, result *plan.Result) error {
 		return runEcho(addr, task, result)
 	case plan.Broadcast:
 		return runBroadcast(addr, task, result)
-	case plan.Handshake:
+	case plan.Handshake, plan.Crowd:
 		return runHandshake(addr, task, result)
 	case plan.Idle:
 		return runIdle(addr, task, result)

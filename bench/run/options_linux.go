@@ -33,6 +33,7 @@ var workloads = []plan.Workload{
 	{Name: "broadcast-1k", Mode: plan.Broadcast, Conns: 1000, Size: 128, Kind: wire.KindText},
 	{Name: "broadcast-10k", Mode: plan.Broadcast, Conns: 10_000, Size: 128, Kind: wire.KindText},
 	{Name: "handshakes", Mode: plan.Handshake, Conns: 64},
+	{Name: "handshakes-crowd", Mode: plan.Crowd, Conns: 1000},
 	{Name: "idle-10k", Mode: plan.Idle, Conns: 10_000, Size: 128, Kind: wire.KindText},
 	{Name: "idle-wss-2k", Mode: plan.Idle, Conns: 2000, Size: 128, Kind: wire.KindText, TLS: true},
 	{Name: "json-128", Mode: plan.Echo, Conns: 16, Size: 128, Depth: 1, Kind: wire.KindJSON, Deflate: noTakeover},
@@ -63,7 +64,7 @@ var (
 
 const (
 	defaultLibs      = "ours-into,ours-messages,ours-serve,ours-engine-listen,gorilla,coder,gws,gws-utf8,gobwas,gobwas-stream,nbio,nbio-mixed,fasthttp"
-	defaultWorkloads = 24 // the first
+	defaultWorkloads = 25 // the first
 )
 
 // options say what a run does.

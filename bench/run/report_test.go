@@ -17,14 +17,15 @@ import (
 // sample is a report of two libraries under two workloads.
 func sample() *report {
 	libs := []contestant{{Library: plan.Library{Name: "ours-x"}}, {Library: plan.Library{Name: "other"}}}
-	r := newReport(&options{workloads: []plan.Workload{workloads[0], workloads[13]}, rounds: 3}, libs)
+	idle, _ := choose("idle-10k")
+	r := newReport(&options{workloads: []plan.Workload{workloads[0], idle[0]}, rounds: 3}, libs)
 	for i, cpu := range []float64{5000, 9000, 7000} {
 		r.add(workloads[0], libs[0], plan.Result{Messages: 1000, Seconds: 1, CPU: cpu, P99: int64(i) * 1e6, Spare: 0.5})
 	}
 	r.add(workloads[0], libs[1], plan.Result{Failure: "it <fell> over"})
 	r.add(workloads[0], libs[1], plan.Result{Messages: 3000, Seconds: 1, CPU: 8000, P99: 5e6, Spare: 0.01})
-	r.add(workloads[13], libs[0], plan.Result{IdleNever: 4000, IdleOnce: 4200})
-	r.add(workloads[13], libs[1], plan.Result{IdleNever: 17000, IdleOnce: 171234})
+	r.add(idle[0], libs[0], plan.Result{IdleNever: 4000, IdleOnce: 4200})
+	r.add(idle[0], libs[1], plan.Result{IdleNever: 17000, IdleOnce: 171234})
 	return r
 }
 

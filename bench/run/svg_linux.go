@@ -98,7 +98,7 @@ func describe(w plan.Workload) string {
 	switch w.Mode {
 	case plan.Rate:
 		return fmt.Sprintf("%s, %s, %s messages a second", conns, size, thousands(float64(w.Rate)))
-	case plan.Handshake:
+	case plan.Handshake, plan.Crowd:
 		return fmt.Sprintf("opening handshakes, %d at a time", w.Conns)
 	case plan.Idle:
 		return conns

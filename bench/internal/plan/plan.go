@@ -16,6 +16,7 @@ const (
 	Echo      Mode = "echo"      // Depth messages in flight on each connection
 	Rate      Mode = "rate"      // Rate messages a second over all connections, whatever comes back
 	Handshake Mode = "handshake" // connect, open, leave; Conns at a time
+	Crowd     Mode = "crowd"     // the same, Conns at once
 	Idle      Mode = "idle"      // open Conns, look at the server's memory
 	Broadcast Mode = "broadcast" // one message in, Conns out
 )
