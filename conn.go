@@ -236,8 +236,8 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 
 // Write sends a message of type t. It waits until the message has been handed
 // to the transport, or may return earlier while the reading side, or the Engine
-// that drives it, has more messages at hand (see UpgradeOptions.NoCoalescing). p is not modified and may
-// be reused when Write returns.
+// that drives it, has more messages at hand (see UpgradeOptions.NoCoalescing).
+// p is not modified and may be reused when Write returns.
 //
 // nil means that the message is accepted; an error of the transport may come
 // back from a later call. When ctx ends first, Write returns its error: if

@@ -84,10 +84,10 @@
 //
 // Replies that are written while more received messages are at hand leave
 // together: when the reader would wait, at 16 KiB, or after a millisecond. That
-// makes pipelined messages much cheaper. Nothing is held back while nobody
-// reads or the reader waits. On an [Engine] that applies to messages of a few
-// connections that have come at the same time as well. [Conn.Flush] waits until all that was accepted has
-// been handed to the transport; the option NoCoalescing turns this off.
+// makes pipelined messages much cheaper. An [Engine] treats what has come to
+// a few of its connections at the same time likewise. Nothing else is held back.
+// [Conn.Flush] waits until all that was accepted has been handed to the
+// transport; the option NoCoalescing turns this off.
 //
 // # Contexts
 //

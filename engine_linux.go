@@ -40,7 +40,8 @@ type engineLoop struct {
 	swept   int           // slots up to here have been
 	yielded time.Time     // when other goroutines were last let run
 	taken   time.Time     // when events were
-	turns   uint          // of connections
+	turns   int           // since the end of a round
+	brief   bool          // those of the last events were, on average
 	behind  bool          // there may be more that have been there for long
 	ended   bool
 
@@ -193,11 +194,13 @@ func (l *engineLoop) rounds() (done bool) {
 			} else if d := l.slots[slot]; d.id == id {
 				l.turn(d, e.In(), e.Out(), false)
 			}
+			l.turned()
 		}
-		l.round.end()
+		l.endRound()
 		now := time.Now()
 		l.between(now)
 		l.events, l.at = l.poller.Take(l.events[:0]), 0
+		l.round.brief = l.brief && len(l.events) > 1 // who is alone need not wait for others
 		if len(l.events) == 0 && !l.word.Load() {
 			l.sweep(now)
 			return false
@@ -214,7 +217,7 @@ func (l *engineLoop) between(now time.Time) {
 		runtime.Gosched()
 	}
 	if n := len(l.events); n > 0 {
-		l.round.brief = now.Sub(l.taken) < time.Duration(n)*briefTurn
+		l.brief = now.Sub(l.taken) < time.Duration(n)*briefTurn
 	}
 	switch {
 	case now.Sub(l.taken) > loopLate:
@@ -226,6 +229,18 @@ func (l *engineLoop) between(now time.Time) {
 	if !l.behind {
 		l.sweep(now)
 	}
+}
+
+// turned ends a round that has had enough turns.
+func (l *engineLoop) turned() {
+	if l.turns++; l.turns >= roundTurns {
+		l.endRound()
+	}
+}
+
+func (l *engineLoop) endRound() {
+	l.turns = 0
+	l.round.end()
 }
 
 // heed deals with the word that has been left by now, and with none that is left
@@ -248,7 +263,9 @@ func (l *engineLoop) heed() {
 		} else {
 			l.turn(d, false, false, true)
 		}
+		l.turned()
 	}
+	l.endRound() // a connection must have sent before it learns that its peer has gone
 	l.looks, l.looked = emptied(l.looks), 0
 	for n := 0; l.tasked < len(l.tasks); n++ {
 		if n == loopTasks {
@@ -333,9 +350,6 @@ func (l *engineLoop) turn(d *driven, in, out, word bool) {
 	l.current = nil
 	if over {
 		l.remove(d)
-	}
-	if l.turns++; l.turns%roundTurns == 0 {
-		l.round.end()
 	}
 }
 

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"net"
 	"testing"
 	"time"
 
@@ -10,10 +11,10 @@ import (
 	"github.com/seed86893212/websocket/internal/poll"
 )
 
-// together has the messages of several connections, one each, handed out in one
-// round of a loop, of which r says whether it is brief and has a timer already. Each
-// is answered, and then message is called.
-func together(t *testing.T, r *round, opts ConnConfig, message func(n int, conns []*Conn)) {
+// together has the messages of some connections, one each, handed out in one round
+// of a loop, of which r says whether it is brief and has a timer already. Each is
+// answered, and then message is called, for the n-th of conns.
+func together(t *testing.T, r *round, some int, opts ConnConfig, message func(c *Conn, n int, conns []*Conn)) {
 	e := newEngine(t, &EngineOptions{Loops: 1})
 	l := e.loops[0]
 	var clients, servers []*Conn
@@ -22,10 +23,10 @@ func together(t *testing.T, r *round, opts ConnConfig, message func(n int, conns
 		seen++
 		n := seen
 		if assert.NoError(t, c.Write(bg, typ, p)) {
-			message(n, servers)
+			message(c, n, servers)
 		}
 	}}
-	for range 3 {
+	for range some {
 		client, server := connectPair(t, tcpPair, opts)
 		require.NoError(t, e.Attach(server, ev))
 		clients, servers = append(clients, client), append(servers, server)
@@ -34,7 +35,7 @@ func together(t *testing.T, r *round, opts ConnConfig, message func(n int, conns
 	require.True(t, l.call(func() {
 		close(busy)
 		<-sent
-		l.turns, l.round.brief, l.round.ticking = 0, r.brief, r.ticking
+		l.brief, l.round.ticking = r.brief, r.ticking
 	}))
 	<-busy
 	for _, c := range clients {
@@ -58,22 +59,31 @@ func waiting(conns []*Conn) (n int) {
 	return n
 }
 
-var brief = &round{brief: true}
+var (
+	brief   = &round{brief: true}
+	noTimer = &round{brief: true, ticking: true}
+)
 
 func TestRoundSendsTogether(t *testing.T) {
-	together(t, &round{brief: true, ticking: true}, ConnConfig{}, func(n int, conns []*Conn) {
-		assert.Equal(t, n, waiting(conns))
+	together(t, noTimer, roundTurns+4, ConnConfig{}, func(_ *Conn, n int, conns []*Conn) {
+		assert.Equal(t, (n-1)%roundTurns+1, waiting(conns))
+	})
+}
+
+func TestRoundOfOne(t *testing.T) {
+	together(t, noTimer, 1, ConnConfig{}, func(_ *Conn, _ int, conns []*Conn) {
+		assert.Zero(t, waiting(conns), "there is nobody to wait for")
 	})
 }
 
 func TestRoundOfSlowCallbacks(t *testing.T) {
-	together(t, &round{}, ConnConfig{}, func(_ int, conns []*Conn) {
+	together(t, &round{}, 3, ConnConfig{}, func(_ *Conn, _ int, conns []*Conn) {
 		assert.Zero(t, waiting(conns))
 	})
 }
 
 func TestNoCoalescingInRound(t *testing.T) {
-	together(t, brief, ConnConfig{NoCoalescing: true}, func(_ int, conns []*Conn) {
+	together(t, brief, 3, ConnConfig{NoCoalescing: true}, func(_ *Conn, _ int, conns []*Conn) {
 		assert.Zero(t, waiting(conns))
 	})
 }
@@ -81,7 +91,7 @@ func TestNoCoalescingInRound(t *testing.T) {
 // A callback that does not return holds no answer back, neither its own nor those
 // before it.
 func TestRoundWithCallbackThatLasts(t *testing.T) {
-	together(t, brief, ConnConfig{}, func(n int, conns []*Conn) {
+	together(t, brief, 3, ConnConfig{}, func(_ *Conn, n int, conns []*Conn) {
 		if n == len(conns) {
 			assert.Eventually(t, func() bool { return waiting(conns) == 0 }, 10*time.Second, time.Millisecond)
 		}
@@ -91,7 +101,7 @@ func TestRoundWithCallbackThatLasts(t *testing.T) {
 // What is written outside the connection's turn is sent at once, behind what was
 // held back.
 func TestRoundTakenAlong(t *testing.T) {
-	together(t, brief, ConnConfig{}, func(n int, conns []*Conn) {
+	together(t, noTimer, 3, ConnConfig{}, func(_ *Conn, n int, conns []*Conn) {
 		if n == len(conns) {
 			for _, c := range conns {
 				if c.BufferedAmount() > 0 {
@@ -101,6 +111,43 @@ func TestRoundTakenAlong(t *testing.T) {
 			assert.Equal(t, 1, waiting(conns), "its own turn is not over")
 		}
 	})
+}
+
+// What is held back for company does not fill the queue of a peer that is not slow.
+func TestRoundLeavesRoomToSend(t *testing.T) {
+	together(t, noTimer, 3, ConnConfig{SendLimit: 1000}, func(c *Conn, _ int, _ []*Conn) {
+		for range 3 {
+			assert.NoError(t, c.Write(bg, MessageBinary, make([]byte, 400)))
+		}
+		assert.ErrorIs(t, c.Write(bg, MessageBinary, make([]byte, 1001)), ErrSendLimit)
+	})
+}
+
+// Whoever a loop drives is in its round, however it has got there.
+func TestRoundOfLoop(t *testing.T) {
+	for _, blocking := range []bool{false, true} {
+		e := newEngine(t, &EngineOptions{Loops: 1, Blocking: blocking})
+		_, attached := connectPair(t, tcpPair)
+		attached.l.wr.hold()
+		require.NoError(t, attached.WriteText(bg, "held back, with a timer of others"))
+		require.NoError(t, e.Attach(attached, &Events{}))
+
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		opened := make(chan *Conn, 1)
+		serveRush(t, e, l, nil, &Events{Open: func(c *Conn) { opened <- c }})
+		var came *Conn
+		for came == nil || !rushed(came) {
+			_, came = acceptedFrom(t, l.Addr().String(), opened)
+		}
+		for _, c := range []*Conn{attached, came} {
+			assert.Equal(t, !blocking, c.l.wr.round == &e.loops[0].round)
+		}
+		if !blocking {
+			assert.Zero(t, attached.BufferedAmount(), "nobody else would know of it")
+		}
+		require.NoError(t, l.Close())
+	}
 }
 
 // A loop finds out by itself whether its callbacks are brief.
@@ -120,6 +167,6 @@ func TestRoundIsBrief(t *testing.T) {
 	} {
 		l.events, l.taken = l.events[:tc.turns], now.Add(-tc.took)
 		l.between(now)
-		assert.Equal(t, tc.brief, l.round.brief, "%v", tc)
+		assert.Equal(t, tc.brief, l.brief, "%v", tc)
 	}
 }

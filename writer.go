@@ -24,7 +24,7 @@ type writer struct {
 	round   *round      // sees that nothing is held back for long; nil if a timer of its own does
 	open    bool        // a message in fragments has begun and not ended
 	armed   bool        // release is to be called in time
-	holding atomic.Bool // the reader has more to hand out before it waits
+	holding atomic.Bool // the reader, or another in the same round, has more to hand out
 }
 
 func (w *writer) init(t transport, role Role, set *settings, owner flushOwner) {
@@ -151,7 +151,11 @@ func (w *writer) filled() {
 // overflows reports whether n more bytes are too many for the queue, and notes
 // that it was full. The caller holds mu.
 func (w *writer) overflows(n int) bool {
-	if limit := w.set.sendLimit; limit <= 0 || w.load().size()+int64(n) <= limit {
+	limit, size := w.set.sendLimit, w.load().size()
+	if !w.flushing {
+		size = int64(len(w.box.held)) // the rest is held back for company alone
+	}
+	if limit <= 0 || size+int64(n) <= limit {
 		return false
 	}
 	w.full = w.full || w.box.size() > 0 // what never fits is no reason to wait for Drain
@@ -277,7 +281,7 @@ func (w *writer) inRound() bool { return w.round != nil && w.round.brief }
 
 // rest is called by the reader when it has no more to hand out.
 func (w *writer) rest() {
-	if w.inRound() {
+	if w.inRound() && !w.set.noCoalescing {
 		w.holding.Store(false) // what is written from now on takes it along
 	} else {
 		w.release()
@@ -325,7 +329,7 @@ func (w *writer) enqueue(op Opcode, p []byte, pc *parcel) error {
 }
 
 // pong answers a ping (RFC 6455, section 5.5.3): in company with what follows,
-// as the reader releases it before it waits.
+// until the reader rests.
 func (w *writer) pong(payload []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
