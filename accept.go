@@ -134,15 +134,14 @@ func (m *doorman) begin(v *visit, nc net.Conn, by time.Time) error {
 	return nil
 }
 
-// end lets nc go, without a deadline.
-func (m *doorman) end(v *visit, nc net.Conn) error {
+// end takes what begin has put there away, unless it has been closed.
+func (m *doorman) end(v *visit) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.under, v)
 	if m.closed {
 		return net.ErrClosed
 	}
-	_ = nc.SetDeadline(time.Time{})
 	return nil
 }
 
@@ -153,9 +152,12 @@ func (m *doorman) admit(v *visit, nc net.Conn) error {
 	err := m.begin(v, nc, m.latest())
 	if err == nil {
 		err = m.shake(v, nc)
-		if late := m.end(v, nc); err == nil {
+		if late := m.end(v); err == nil {
 			err = late
 		}
+	}
+	if err == nil {
+		err = reply(v, nc)
 	}
 	switch {
 	case err != nil:
@@ -181,7 +183,7 @@ func (m *doorman) decline(v *visit, nc net.Conn, p []byte, by time.Time) {
 	err := m.begin(v, nc, by)
 	if err == nil {
 		_, err = nc.Write(v.reply)
-		if late := m.end(v, nc); err == nil {
+		if late := m.end(v); err == nil {
 			err = late
 		}
 	}
@@ -192,7 +194,7 @@ func (m *doorman) decline(v *visit, nc net.Conn, p []byte, by time.Time) {
 	linger(nc)
 }
 
-// shake reads the request and writes the answer.
+// shake reads the request.
 func (m *doorman) shake(v *visit, nc net.Conn) error {
 	p := bufpool.Get(requestBuffer)
 	defer func() { bufpool.Put(p) }() // it may have moved
@@ -212,12 +214,19 @@ func (m *doorman) shake(v *visit, nc net.Conn) error {
 			v.est.buffered = slices.Clone(p[n:])
 		}
 	}
-	if v.passed {
-		return nil
+	return nil
+}
+
+// reply writes the answer, if there is one, within the time that is left of the
+// handshake's. Whoever gets it has a WebSocket, which the doorman's close must not
+// touch.
+func reply(v *visit, nc net.Conn) error {
+	if !v.passed {
+		if _, err := nc.Write(v.reply); err != nil {
+			return fmt.Errorf("writing the answer: %w", err)
+		}
 	}
-	if _, err := nc.Write(v.reply); err != nil {
-		return fmt.Errorf("writing the answer: %w", err)
-	}
+	_ = nc.SetDeadline(time.Time{})
 	return nil
 }
 

@@ -160,7 +160,7 @@ func (e *Engine) Serve(l net.Listener, opts *ListenOptions, ev *Events) error {
 			c.SetUserData(d.user)
 		}
 		if e.Attach(c, cmp.Or(d.ev, ev)) != nil {
-			_ = c.CloseNow()
+			_ = c.Close(StatusGoingAway, "") // the engine has been shut down
 		}
 	})
 	e.mu.Lock()

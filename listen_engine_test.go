@@ -505,3 +505,48 @@ func TestEngineServeEndsHandshakes(t *testing.T) {
 		})
 	}
 }
+
+// A lateListener's connections call late before they are first written to.
+type lateListener struct {
+	net.Listener
+	late func()
+}
+
+func (l lateListener) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	return &lateConn{Conn: nc, late: l.late}, err
+}
+
+type lateConn struct {
+	net.Conn
+	late func()
+	once sync.Once
+}
+
+func (c *lateConn) Write(p []byte) (int, error) {
+	c.once.Do(c.late)
+	return c.Conn.Write(p)
+}
+
+// RFC 6455, section 7.1.1: whoever has been told that the handshake has succeeded has
+// a connection, and is told of its end as others are, however soon that comes.
+func TestEngineServeEndsWhatItAnswers(t *testing.T) {
+	e := newEngine(t, nil)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	shut := make(chan (<-chan error), 1)
+	late := lateListener{l, func() {
+		shut <- async(func() error { return e.Shutdown(bg) })
+		for closed, _ := e.ending(); !closed; closed, _ = e.ending() {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(20 * time.Millisecond) // the handshakes under way have been ended
+	}}
+	served := async(func() error { return e.Serve(late, nil, &Events{}) })
+	c, err := Dial(bg, "ws://"+l.Addr().String(), nil)
+	require.NoError(t, err)
+	_, _, err = c.Read(bg)
+	assert.Equal(t, StatusGoingAway, CloseStatus(err), err)
+	require.NoError(t, within(t, 10*time.Second, <-shut))
+	require.ErrorIs(t, within(t, 10*time.Second, served), ErrEngineClosed)
+}
