@@ -35,6 +35,7 @@ type generator struct {
 	interval float64 // between messages, at a fixed rate
 	due      float64 // when the next one has to leave
 	turn     int     // and on which connection
+	flood    *conn   // the one that does not keep to the rate, and is not counted
 }
 
 func runEcho(addr netip.AddrPort, task *plan.Task, result *plan.Result) error {
@@ -47,7 +48,12 @@ func runEcho(addr netip.AddrPort, task *plan.Task, result *plan.Result) error {
 	depth := task.Depth
 	if task.Mode == plan.Rate {
 		g.interval = 1e9 / float64(task.Rate)
-		g.echoed = func(*conn, int64, int) error { return nil }
+		g.echoed = func(c *conn, now int64, done int) error {
+			if c == g.flood {
+				return g.again(c, now, done)
+			}
+			return nil
+		}
 		depth = rateDepth
 	}
 	ring := wire.NewRing(task.Kind, task.Size, max(1, min(depth, 64<<20/(task.Size+1))), task.Deflate)
@@ -57,16 +63,19 @@ func runEcho(addr netip.AddrPort, task *plan.Task, result *plan.Result) error {
 	if err := g.init(); err != nil {
 		return err
 	}
-	if task.Mode == plan.Echo {
+	switch {
+	case task.Mode == plan.Rate && task.Depth > 0:
+		g.flood, g.turn = conns[0], 1
+		err = g.again(g.flood, clock(), task.Depth)
+	case task.Mode == plan.Echo:
 		for _, c := range conns {
-			now := clock()
-			for range depth {
-				c.queue(now)
-			}
-			if err := g.flush(c); err != nil {
-				return err
+			if err = g.again(c, clock(), depth); err != nil {
+				break
 			}
 		}
+	}
+	if err != nil {
+		return err
 	}
 	if err := g.loop(); err != nil {
 		return err
@@ -192,12 +201,12 @@ func (g *generator) handle(ev *unix.EpollEvent) error {
 		if c.got == c.sent {
 			return errors.New("an echo of nothing")
 		}
-		if g.measuring {
+		if g.measuring && c != g.flood {
 			g.latency.Add(now - c.times[c.got&uint64(len(c.times)-1)])
 		}
 		c.got++
 	}
-	if g.measuring {
+	if g.measuring && c != g.flood {
 		g.done += uint64(done)
 	}
 	return g.echoed(c, now, done)
@@ -208,7 +217,9 @@ func (g *generator) handle(ev *unix.EpollEvent) error {
 func (g *generator) sendDue(now int64) error {
 	for ; g.due <= float64(now); g.due += g.interval {
 		c := g.conns[g.turn]
-		g.turn = (g.turn + 1) % len(g.conns)
+		if g.turn = (g.turn + 1) % len(g.conns); g.turn == 0 && g.flood != nil {
+			g.turn = 1
+		}
 		if !c.queue(int64(g.due)) {
 			if g.measuring {
 				g.unsent++
@@ -233,7 +244,7 @@ func (g *generator) report(result *plan.Result) error {
 	result.P99 = g.latency.Quantile(0.99)
 	result.Max = g.latency.Max()
 	for _, c := range g.conns {
-		if c.sent > c.got {
+		if c.sent > c.got && c != g.flood {
 			result.Max = max(result.Max, now-c.times[c.got&uint64(len(c.times)-1)])
 		}
 	}

@@ -52,6 +52,7 @@ var workloads = []plan.Workload{
 	{Name: "rate-5k", Mode: plan.Rate, Conns: 100, Size: 128, Rate: 5000, Kind: wire.KindText},
 	{Name: "json-128-takeover-12", Mode: plan.Echo, Conns: 16, Size: 128, Depth: 1, Kind: wire.KindJSON, Deflate: smallTakeover},
 	{Name: "json-1K-takeover-12", Mode: plan.Echo, Conns: 16, Size: 1 << 10, Depth: 1, Kind: wire.KindJSON, Deflate: smallTakeover},
+	{Name: "rate-5k-flood", Mode: plan.Rate, Conns: 100, Size: 128, Rate: 5000, Depth: 256, Kind: wire.KindText},
 	{Name: "rate-60k", Mode: plan.Rate, Conns: 1000, Size: 128, Rate: 60_000, Kind: wire.KindText},
 }
 

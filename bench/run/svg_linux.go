@@ -97,6 +97,9 @@ func describe(w plan.Workload) string {
 	}
 	switch w.Mode {
 	case plan.Rate:
+		if w.Depth > 0 {
+			conns += ", one of which floods"
+		}
 		return fmt.Sprintf("%s, %s, %s messages a second", conns, size, thousands(float64(w.Rate)))
 	case plan.Handshake, plan.Crowd:
 		return fmt.Sprintf("opening handshakes, %d at a time", w.Conns)

@@ -14,7 +14,7 @@ type Mode string
 // The modes.
 const (
 	Echo      Mode = "echo"      // Depth messages in flight on each connection
-	Rate      Mode = "rate"      // Rate messages a second over all connections, whatever comes back
+	Rate      Mode = "rate"      // Rate messages a second over all connections, whatever comes back; with Depth, the first has so many in flight instead
 	Handshake Mode = "handshake" // connect, open, leave; Conns at a time
 	Crowd     Mode = "crowd"     // the same, Conns at once
 	Idle      Mode = "idle"      // open Conns, look at the server's memory
