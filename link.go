@@ -392,6 +392,7 @@ func (l *link) closeNow() error {
 	}
 	l.began = l.began || l.cause() == nil
 	l.mu.Unlock()
+	l.wr.sendHeld() // or it would depend on others whether it has been sent
 	l.end(nil, false)
 	return nil
 }

@@ -3,6 +3,7 @@ package websocket
 import (
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -120,6 +121,29 @@ func TestRoundLeavesRoomToSend(t *testing.T) {
 			assert.NoError(t, c.Write(bg, MessageBinary, make([]byte, 400)))
 		}
 		assert.ErrorIs(t, c.Write(bg, MessageBinary, make([]byte, 1001)), ErrSendLimit)
+	})
+}
+
+// Whether others are in the round makes no difference to what is accepted before
+// CloseNow.
+func TestRoundBeforeCloseNow(t *testing.T) {
+	for _, some := range []int{1, 3} {
+		together(t, noTimer, some, ConnConfig{}, func(c *Conn, _ int, _ []*Conn) { assert.NoError(t, c.CloseNow()) })
+	}
+}
+
+// In a bubble, what is held back leaves by the bubble's clock.
+func TestCoalescingInBubble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := connectPair(t, tcpPair)
+		server.l.wr.hold()
+		require.NoError(t, server.WriteText(bg, "held back"))
+		assert.NotZero(t, server.BufferedAmount())
+		time.Sleep(coalesceTime)
+		synctest.Wait()
+		assert.Zero(t, server.BufferedAmount())
+		client.CloseNow()
+		server.CloseNow()
 	})
 }
 

@@ -68,3 +68,14 @@ func TestRoundDrops(t *testing.T) {
 		}
 	})
 }
+
+// Timers must not wander between bubbles, nor into one: whoever is in one has a timer
+// of its own.
+func TestSharedRoundOutsideBubbles(t *testing.T) {
+	assert.NotNil(t, sharedRound())
+	synctest.Test(t, func(t *testing.T) {
+		assert.Nil(t, sharedRound())
+		time.Sleep(10 * 365 * 24 * time.Hour)
+		assert.Nil(t, sharedRound())
+	})
+}

@@ -120,6 +120,7 @@ func (u *rusher) watch() {
 }
 
 func (u *rusher) unwatch() {
+	u.bringAll(nil) // those whom a callback has left behind that ended its goroutine
 	if u.id != 0 {
 		u.home.guests.shut(u.id)
 		_ = u.rc.Control(func(fd uintptr) { u.home.poller.Remove(int(fd)) })
@@ -149,10 +150,7 @@ func (u *rusher) knocked() {
 		}
 		u.accepted.Add(int32(len(u.came)))
 	}
-	for u.brought < len(u.came) {
-		u.brought++
-		u.bring(&u.came[u.brought-1])
-	}
+	u.bringAll(u.home)
 	if u.err == nil { // there may be more, when others have had their turn
 		u.err = u.rc.Control(func(fd uintptr) { _ = u.home.poller.Change(int(fd), u.id, poll.In|poll.News) })
 	}
@@ -161,8 +159,16 @@ func (u *rusher) knocked() {
 	}
 }
 
-// bring brings a connection to its loop.
-func (u *rusher) bring(a *poll.Accepted) {
+// bringAll brings those who have come to their loops. Those of here, if it is one,
+// are dealt with at once.
+func (u *rusher) bringAll(here *engineLoop) {
+	for u.brought < len(u.came) {
+		u.brought++
+		u.bring(&u.came[u.brought-1], here)
+	}
+}
+
+func (u *rusher) bring(a *poll.Accepted, here *engineLoop) {
 	if u.alike < rushTrust {
 		if u.alike++; !u.tuning.Apply(a.FD) {
 			u.alike = 0
@@ -176,7 +182,7 @@ func (u *rusher) bring(a *poll.Accepted) {
 	n, r := newcomer{fd: a.FD, local: u.local, remote: a.From, quick: !u.lingers, tuning: &u.tuning}, u.r
 	u.next = (u.next + 1) % len(u.loops)
 	l := u.loops[u.next]
-	if l == u.home {
+	if l == here {
 		l.guests.enter(n, r, l)
 	} else if !l.call(func() { l.guests.enter(n, r, l) }) {
 		poll.Close(n.fd)

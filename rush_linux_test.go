@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -654,4 +655,42 @@ func TestEndIsToldBesideADuplicate(t *testing.T) {
 		_, _, err = client.Read(ctx)
 		assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	})
+}
+
+// Nobody who has been accepted is forgotten, though a callback ends its goroutine
+// between them, and the rush ends meanwhile.
+func TestRushLeavesNobodyBehind(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	e := newEngine(t, &EngineOptions{Loops: 1})
+	over := make(chan struct{})
+	var once sync.Once
+	ev := &Events{Open: func(c *Conn) {
+		if rushed(c) {
+			once.Do(func() {
+				l.Close()
+				<-over
+				runtime.Goexit()
+			})
+		}
+	}}
+	clients := make([]net.Conn, 20)
+	for i := range clients {
+		clients[i], err = net.Dial("tcp", l.Addr().String())
+		require.NoError(t, err)
+		defer clients[i].Close()
+		_, err = io.WriteString(clients[i], rawRequest+"\r\n")
+		require.NoError(t, err)
+	}
+	served := async(func() error { return e.Serve(l, nil, ev) })
+	time.Sleep(3 * rushCheck) // by then it is known that the listener is closed
+	close(over)
+	require.Error(t, within(t, 10*time.Second, served))
+	patience := time.Now().Add(10 * time.Second)
+	for _, nc := range clients {
+		nc.SetReadDeadline(patience)
+		_, err := nc.Read(make([]byte, 1))
+		assert.NotErrorIs(t, err, os.ErrDeadlineExceeded, "neither answered nor closed")
+	}
 }

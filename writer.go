@@ -279,6 +279,17 @@ func (w *writer) hold() {
 // reader.
 func (w *writer) inRound() bool { return w.round != nil && w.round.brief }
 
+// sendHeld sends what is held back for company.
+func (w *writer) sendHeld() {
+	w.mu.Lock()
+	if w.round == nil || !w.armed {
+		w.mu.Unlock()
+		return
+	}
+	w.disarm()
+	w.unlockFlush()
+}
+
 // rest is called by the reader when it has no more to hand out.
 func (w *writer) rest() {
 	if w.inRound() && !w.set.noCoalescing {

@@ -124,8 +124,7 @@ func (g *generator) flush(c *conn) error {
 func (g *generator) loop() error {
 	now := clock()
 	warm := now + int64(g.task.Warmup)
-	end := warm + int64(g.task.Measure)
-	last := warm + 4*int64(g.task.Measure)
+	var end, last int64
 	progress := now
 	g.due = float64(now)
 	for {
@@ -138,6 +137,9 @@ func (g *generator) loop() error {
 			g.spare += now - before
 		} else {
 			progress = now
+		}
+		if now-before > int64(time.Second) {
+			progress = now // somebody has kept us from looking
 		}
 		for i := range events {
 			if err := g.handle(&events[i]); err != nil {
@@ -153,9 +155,11 @@ func (g *generator) loop() error {
 		case !g.measuring && now >= warm:
 			g.measuring = true
 			g.spare = 0
+			end, last = now+int64(g.task.Measure), now+4*int64(g.task.Measure)
 			if err := g.meter.begin(); err != nil {
 				return err
 			}
+		case !g.measuring:
 		case now >= end && g.enough(now >= last):
 			return nil
 		case now >= end:

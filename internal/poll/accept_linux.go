@@ -52,14 +52,14 @@ func Accept(fd uintptr, dst []Accepted) ([]Accepted, error) {
 }
 
 // queued returns how many connections wait at a listening socket: to accept one that
-// is not there costs as much as one that is. Where the system does not tell, there may
-// be any number.
+// is not there costs as much as one that is. Where the system does not tell, as gVisor
+// says 0, there may be any number.
 func queued(fd uintptr) int {
 	var info unix.TCPInfo // of a listener, Unacked is that
 	size := uint32(unsafe.Offsetof(info.Unacked) + unsafe.Sizeof(info.Unacked))
 	_, _, errno := syscall.RawSyscall6(unix.SYS_GETSOCKOPT, fd, unix.IPPROTO_TCP, unix.TCP_INFO,
 		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
-	if errno != 0 {
+	if errno != 0 || info.Unacked == 0 {
 		return math.MaxInt
 	}
 	return int(info.Unacked)
