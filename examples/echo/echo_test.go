@@ -234,9 +234,11 @@ func TestStreamMemory(t *testing.T) {
 	require.NoError(t, err)
 	n, err := io.CopyN(io.Discard, r, size/2)
 	require.NoError(t, err)
+	time.Sleep(100 * time.Millisecond) // what is between is full then, and nobody works
 	runtime.GC()
+	runtime.GC() // the first leaves what is in pools
 	runtime.ReadMemStats(&after)
-	assert.Less(t, after.HeapAlloc, before.HeapAlloc+size/4, "half of the message has gone")
+	assert.Less(t, after.HeapAlloc, before.HeapAlloc+2<<20, "in the middle of the message")
 	m, err := io.Copy(io.Discard, r)
 	require.NoError(t, err)
 	require.NoError(t, <-written)
