@@ -218,8 +218,8 @@ func (m *doorman) shake(v *visit, nc net.Conn) error {
 }
 
 // reply writes the answer, if there is one, within the time that is left of the
-// handshake's. Whoever gets it has a WebSocket, which the doorman's close must not
-// touch.
+// handshake's. With it "the server considers the WebSocket connection to be
+// established" (RFC 6455, section 4.2.2), and the doorman's close must not touch it.
 func reply(v *visit, nc net.Conn) error {
 	if !v.passed {
 		if _, err := nc.Write(v.reply); err != nil {

@@ -265,7 +265,9 @@ func (l *engineLoop) heed() {
 		}
 		l.turned()
 	}
-	l.endRound() // a connection must have sent before it learns that its peer has gone
+	if len(l.looks) > 0 {
+		l.endRound() // a connection must have sent before it learns that its peer has gone
+	}
 	l.looks, l.looked = emptied(l.looks), 0
 	for n := 0; l.tasked < len(l.tasks); n++ {
 		if n == loopTasks {

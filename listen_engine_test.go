@@ -528,7 +528,7 @@ func (c *lateConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// RFC 6455, section 7.1.1: whoever has been told that the handshake has succeeded has
+// RFC 6455, section 4.2.2: whoever has been told that the handshake has succeeded has
 // a connection, and is told of its end as others are, however soon that comes.
 func TestEngineServeEndsWhatItAnswers(t *testing.T) {
 	e := newEngine(t, nil)
