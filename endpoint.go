@@ -5,6 +5,7 @@ package websocket
 import (
 	"encoding/binary"
 	"math"
+	"math/bits"
 
 	"github.com/seed86893212/websocket/internal/bufpool"
 	"github.com/seed86893212/websocket/internal/xor"
@@ -50,6 +51,10 @@ func (ev *event) fail(err *CloseError) {
 // straight into its buffer.
 const directMin = 4 << 10
 
+// earnedMax bounds the room that a message gets because of the one before, as a
+// power of two.
+const earnedMax = 20
+
 // The inbound half turns the peer's bytes into events. It takes no part in
 // what has to be answered: it says so, and whoever drives it tells the outbound
 // half.
@@ -58,6 +63,7 @@ type inbound struct {
 	join    joiner
 	control *cut       // front of a control payload that was cut, or nil
 	z       *inflation // nil unless permessage-deflate was agreed on
+	earned  uint8      // the peer's last large message had at most 1<<earned bytes: see ahead
 
 	// grow returns buf with room for n more bytes at least.
 	grow func(buf []byte, n int) []byte
@@ -278,6 +284,7 @@ func (in *inbound) endFrame(ev *event) {
 	}
 	if ev.kind == eventMore {
 		ev.kind, ev.typ, ev.data, ev.kept = eventMessage, in.join.kind, in.join.buf, true
+		in.earned = uint8(min(bits.Len(uint(len(ev.data))), earnedMax))
 	}
 	// A message that is handed out from elsewhere leaves a lent buffer behind.
 	buf := in.join.buf
@@ -303,7 +310,9 @@ func (in *inbound) keep(p []byte) {
 // ahead returns for how many bytes still to come the message's buffer makes
 // room when it grows: those of the current frame, or as many as there are when
 // more frames follow, since a message in many small ones would otherwise be
-// copied for each; but at most three times as many as there are.
+// copied for each; but at most three times as many as there are, or until it is
+// about as long as the one before, all of which has come. To move a message from
+// buffer to buffer costs as much as to receive it.
 func (in *inbound) ahead() int {
 	have := int64(len(in.join.buf))
 	more := in.rx.left
@@ -313,7 +322,11 @@ func (in *inbound) ahead() int {
 			more = min(more, in.join.bound-in.join.size+in.rx.left)
 		}
 	}
-	return int(min(more, 3*have, math.MaxInt/4))
+	most := 3 * have
+	if in.earned > 0 {
+		most = max(most, 1<<in.earned-have)
+	}
+	return int(min(more, most, math.MaxInt/4))
 }
 
 // room returns where the next bytes may be read to straight away, because they

@@ -435,6 +435,62 @@ func TestMemoryFollowsBytesReceived(t *testing.T) {
 	}
 }
 
+// CHECKLIST 2, 4: who has sent a large message gets room for the next at once, as
+// much as the last had, and a megabyte at most.
+func TestRoomIsEarned(t *testing.T) {
+	const size = 100_000
+	header := func(n int) []byte {
+		return FrameHeader{Final: true, Opcode: OpBinary, PayloadLength: int64(n)}.Append(nil)
+	}
+	for _, w := range []way{{}, {direct: true}, {direct: true, pooled: true}} {
+		f := newFeed(t, RoleClient, 0, w)
+		send := func(n int) (copied int) {
+			had := f.copied
+			f.write(header(n))
+			for left := n; left > 0; left -= min(left, 5000) {
+				f.write(make([]byte, min(left, 5000)))
+			}
+			return f.copied - had
+		}
+		require.Positive(t, send(size))
+		require.Zero(t, send(size), "%s", w)
+		require.Zero(t, send(size/2), "%s", w)
+		require.Positive(t, send(2*size), "%s: it counts what came last", w)
+		require.Len(t, f.found, 4)
+	}
+	for sent, next := range map[int]int{100: 128, 5000: 8 << 10, size: 128 << 10, 1 << 20: 1 << 20, 5 << 20: 1 << 20} {
+		f := newFeed(t, RoleClient, 0, way{})
+		f.write(header(sent))
+		f.write(make([]byte, sent/2))
+		f.write(make([]byte, sent-sent/2))
+		require.Len(t, f.found, 1)
+		f.write(header(1 << 30))
+		require.Zero(t, cap(f.in.join.buf), "nothing has come")
+		f.write(make([]byte, 1))
+		require.InDelta(t, next, cap(f.in.join.buf), 1, "after %d bytes", sent)
+	}
+}
+
+// A connection that waits between two messages has no inbound, and still knows.
+func TestEarnedRoomOutlivesTheInbound(t *testing.T) {
+	var r reader
+	r.init(nil, RoleClient, 0, deflation{}, nil)
+	give := func(p []byte) (ev event) {
+		r.buf.fill(chunkSize)
+		r.buf.w = copy(r.buf.buf, p)
+		r.next(false, &ev)
+		return ev
+	}
+	piece := append(FrameHeader{Final: true, Opcode: OpBinary, PayloadLength: 20_000}.Append(nil), make([]byte, 10_000)...)
+	for _, room := range []int{10_000, 20_000} {
+		require.Equal(t, eventMore, give(piece).kind)
+		require.Equal(t, room, cap(r.in.join.buf))
+		require.Equal(t, eventMessage, give(make([]byte, 10_000)).kind)
+		r.spare()
+		require.Nil(t, r.in)
+	}
+}
+
 // What room offers never reaches beyond the frame, and is never for a control
 // frame.
 func TestRoom(t *testing.T) {

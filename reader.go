@@ -15,14 +15,15 @@ type reader struct {
 	bell // with the transport
 	role readerRole
 
-	buf   input
-	in    *inbound   // nil while there is nothing but whole messages
-	z     *inflation // nil unless permessage-deflate was agreed on
-	limit int64      // of the messages that begin, 0 for none
-	side  Role
-	loops bool  // messages are handed out in a loop, which gives their memory back
-	lent  bool  // the current message arrives in its reader's buffer
-	got   int32 // bytes in what room returned that in does not know of yet
+	buf    input
+	in     *inbound   // nil while there is nothing but whole messages
+	z      *inflation // nil unless permessage-deflate was agreed on
+	limit  int64      // of the messages that begin, 0 for none
+	side   Role
+	loops  bool  // messages are handed out in a loop, which gives their memory back
+	lent   bool  // the current message arrives in its reader's buffer
+	earned uint8 // in's, while there is none
+	got    int32 // bytes in what room returned that in does not know of yet
 }
 
 // Inbounds come from a pool. A connection needs one only while something has
@@ -43,7 +44,7 @@ func (r *reader) load() *inbound {
 	if r.in == nil {
 		in := inbounds.Get().(*inbound)
 		in.rx.role, in.rx.inflates = r.side, r.z != nil
-		in.join.limit, in.z = r.limit, r.z
+		in.join.limit, in.z, in.earned = r.limit, r.z, r.earned
 		r.in = in
 		r.grow(r.loops)
 	}
@@ -62,6 +63,7 @@ func (r *reader) shelve() {
 
 // drop gives in up, and what has arrived in part.
 func (r *reader) drop() {
+	r.earned = r.in.earned
 	*r.in = inbound{}
 	inbounds.Put(r.in)
 	r.in = nil
