@@ -68,12 +68,16 @@ func clock() int64 { return int64(time.Since(start)) }
 
 // A meter sees what the server uses between two moments.
 type meter struct {
-	pid       int
-	at        int64
-	run, wait int64
+	pid          int
+	at           int64
+	run, wait    int64
+	user, kernel int64
 }
 
 func (m *meter) begin() (err error) {
+	if m.user, m.kernel, err = proc.Modes(m.pid); err != nil {
+		return err
+	}
 	m.run, m.wait, err = proc.CPU(m.pid)
 	m.at = clock()
 	return err
@@ -98,6 +102,13 @@ func (m *meter) end(result *plan.Result, messages uint64) error {
 	result.Wait = float64(wait-m.wait) / 1e9 / seconds
 	if messages > 0 {
 		result.CPU = float64(run-m.run) / float64(messages)
+	}
+	user, kernel, err := proc.Modes(m.pid)
+	if err != nil {
+		return err
+	}
+	if user, kernel := user-m.user, kernel-m.kernel; user+kernel > 0 {
+		result.User = result.CPU * float64(user) / float64(user+kernel)
 	}
 	result.RSS, err = proc.RSS(m.pid)
 	return err

@@ -36,6 +36,7 @@ var measures = []measured{
 	{"Memory of an idle connection that never carried a message", "bytes", func(x *plan.Result) float64 { return x.IdleNever }, thousands, isIdle, false},
 	{"Memory of an idle connection that has carried messages", "bytes", func(x *plan.Result) float64 { return x.IdleOnce }, thousands, isIdle, false},
 	{"Compressed size", "% of the message", func(x *plan.Result) float64 { return 100 * x.Ratio }, micros, isDeflate, false},
+	{"Server CPU outside the kernel", "µs per message", func(x *plan.Result) float64 { return x.User / 1e3 }, micros, notIdle, false},
 }
 
 // micros shows a small number with three digits.

@@ -20,7 +20,7 @@ func sample() *report {
 	idle, _ := choose("idle-10k")
 	r := newReport(&options{workloads: []plan.Workload{workloads[0], idle[0]}, rounds: 3}, libs)
 	for i, cpu := range []float64{5000, 9000, 7000} {
-		r.add(workloads[0], libs[0], plan.Result{Messages: 1000, Seconds: 1, CPU: cpu, P99: int64(i) * 1e6, Spare: 0.5})
+		r.add(workloads[0], libs[0], plan.Result{Messages: 1000, Seconds: 1, CPU: cpu, User: cpu / 8, P99: int64(i) * 1e6, Spare: 0.5})
 	}
 	r.add(workloads[0], libs[1], plan.Result{Failure: "it <fell> over"})
 	r.add(workloads[0], libs[1], plan.Result{Messages: 3000, Seconds: 1, CPU: 8000, P99: 5e6, Spare: 0.01})
@@ -47,6 +47,8 @@ func TestMarkdown(t *testing.T) {
 	require.Contains(t, got, "| 64x128x1 | **7.00** | 8.00 |")
 	require.Contains(t, got, "| 64x128x1 | 1,000 | **3,000** |")
 	require.Contains(t, got, "| idle-10k | **4,200** | 171,234 |")
+	require.Contains(t, got, "## Server CPU outside the kernel, µs per message\n")
+	require.Contains(t, got, "| 64x128x1 | 0.88 | **0.00** |")
 	require.Contains(t, got, "it <fell> over")
 	require.NotContains(t, got, "Compressed size")
 	require.Contains(t, got, "64x128x1, other: the generator was busy all the time")

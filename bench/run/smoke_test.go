@@ -35,6 +35,7 @@ func TestEveryModeWorks(t *testing.T) {
 			require.NotZero(t, x.Messages, "%s, %s", w.Name, lib.Name)
 			if w.Mode != plan.Idle {
 				require.Positive(t, x.CPU, "%s, %s", w.Name, lib.Name)
+				require.LessOrEqual(t, x.User, x.CPU, "%s, %s", w.Name, lib.Name)
 				require.Equal(t, w.Deflate.On(), x.Ratio > 0.1, "%s, %s: %v", w.Name, lib.Name, x.Ratio)
 			}
 		}

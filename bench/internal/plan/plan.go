@@ -50,6 +50,7 @@ type Result struct {
 	Messages  uint64  `json:"messages"`       // or handshakes, or deliveries
 	Seconds   float64 `json:"seconds"`        // how long was measured
 	CPU       float64 `json:"cpu_ns"`         // server CPU per message
+	User      float64 `json:"user_ns"`        // of that, outside the kernel
 	Wait      float64 `json:"wait"`           // share of the time in which the server waited for its core
 	Spare     float64 `json:"spare"`          // share of the time in which the generator had nothing to do
 	P50       int64   `json:"p50_ns"`         // latency

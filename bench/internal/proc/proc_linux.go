@@ -76,6 +76,23 @@ func CPU(pid int) (run, wait int64, err error) {
 	return run, wait, nil
 }
 
+// Modes returns how long a process has run in its own code and in the kernel, in
+// ticks of which the system takes one sample each. It counts what the kernel does
+// for others meanwhile, as it must when a packet arrives, among the second.
+func Modes(pid int) (user, kernel int64, err error) {
+	p, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, 0, err
+	}
+	fields := bytes.Fields(p[bytes.LastIndexByte(p, ')')+1:])
+	if len(fields) < 13 {
+		return 0, 0, errors.New("stat without numbers")
+	}
+	user, _ = strconv.ParseInt(string(fields[11]), 10, 64)
+	kernel, _ = strconv.ParseInt(string(fields[12]), 10, 64)
+	return user, kernel, nil
+}
+
 // RSS returns the resident memory of a process in bytes.
 func RSS(pid int) (int64, error) {
 	// smaps_rollup is exact where status and statm may be some pages behind.
