@@ -7,6 +7,10 @@ SHELL := bash
 GO ?= go
 TOOL := $(GO) tool -modfile=tools.mod
 
+# Modules of their own, and those of them that start goroutines.
+NESTED := autobahn/peers bench internal/flate/peers internal/xor/gen internal/xor/peers
+RACED := autobahn/peers bench
+
 # What make bench compares: see bench/README.md.
 BENCH ?=
 
@@ -32,6 +36,7 @@ fmt: ## format all Go files
 .PHONY: lint
 lint: ## vet, lint, check formatting, go.mod and generated assembly
 	$(TOOL) golangci-lint run
+	for module in $(NESTED); do (cd $$module && $(GO) tool -modfile=$(CURDIR)/tools.mod golangci-lint run --disable depguard) || exit; done
 	$(GO) mod tidy -diff
 	cd internal/xor/gen && $(GO) vet . && $(GO) test .
 
@@ -47,6 +52,7 @@ test: ## run the tests
 .PHONY: race
 race: ## run the tests in random order under the race detector
 	$(GO) test -race -shuffle=on ./...
+	for module in $(RACED); do (cd $$module && $(GO) test -race -short ./...) || exit; done
 
 .PHONY: arch arch-vet arch-386 arch-arm64 arch-s390x arch-purego
 arch: arch-vet arch-386 arch-arm64 arch-s390x arch-purego ## check other systems and processors (needs qemu-user on Linux)

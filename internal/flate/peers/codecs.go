@@ -66,7 +66,7 @@ func (c *ours) inflate(p []byte) []byte {
 	if c.got, _, err = z.Inflate(c.got[:0], p, 1<<20); err != nil {
 		panic(err)
 	}
-	done := false
+	var done bool
 	if c.got, done, err = z.End(c.got, 1<<20); err != nil || !done {
 		panic(err)
 	}
