@@ -284,7 +284,9 @@ func (in *inbound) endFrame(ev *event) {
 	}
 	if ev.kind == eventMore {
 		ev.kind, ev.typ, ev.data, ev.kept = eventMessage, in.join.kind, in.join.buf, true
-		in.earned = uint8(min(bits.Len(uint(len(ev.data))), earnedMax))
+		if !in.join.packed { // much may come of little
+			in.earned = uint8(min(bits.Len(uint(len(ev.data))), earnedMax))
+		}
 	}
 	// A message that is handed out from elsewhere leaves a lent buffer behind.
 	buf := in.join.buf

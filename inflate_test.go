@@ -250,6 +250,21 @@ func TestInflationBomb(t *testing.T) {
 	}
 }
 
+// CHECKLIST 2: a message that was large only when inflated earns no room for the next.
+func TestInflatedMessageEarnsNoRoom(t *testing.T) {
+	in := inbound{rx: receiver{role: RoleClient, inflates: true}, grow: growOwned}
+	in.z = newInflation(deflation{receive: deflateWindow{bits: 15}})
+	var ev event
+	b := packed(OpBinary, make([]byte, 1<<20), true)
+	require.Equal(t, len(b), in.next(b, false, &ev))
+	require.Equal(t, eventMessage, ev.kind)
+	require.Len(t, ev.data, 1<<20)
+	b = append(FrameHeader{Final: true, Opcode: OpBinary, PayloadLength: 1 << 20}.Append(nil), 'a')
+	require.Equal(t, len(b), in.next(b, false, &ev))
+	require.Equal(t, eventMore, ev.kind)
+	assert.Equal(t, 1, cap(in.join.buf))
+}
+
 // A stream of any length takes the same little memory, however it was compressed.
 func TestInflatedStreamIsBounded(t *testing.T) {
 	b := packed(OpBinary, make([]byte, 8<<20), true)
