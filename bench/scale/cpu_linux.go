@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -27,6 +28,12 @@ func parseSizes(text string) (sizes []int, err error) {
 	return sizes, nil
 }
 
+// A cost is what a message costs.
+type cost struct {
+	ns      float64 // of the server's processor time
+	packets float64 // sent by either side
+}
+
 // runCPU measures the server's processor time per message, with as many messages
 // under way on ever more connections.
 func runCPU(s *settings, sizes []int, rounds int, measure time.Duration, out io.Writer) error {
@@ -34,54 +41,69 @@ func runCPU(s *settings, sizes []int, rounds int, measure time.Duration, out io.
 	if cores := proc.Cores(); len(cores) > 1 {
 		serverCore, clientCore = cores[0], cores[1]
 	}
-	all := make([][]float64, len(sizes))
+	all := make([][]cost, len(sizes))
 	for range rounds {
 		for i, n := range sizes {
 			one := *s
 			one.Conns, one.Servers, one.Clients = n, 1, 1
-			v, err := cpuPerMessage(&one, serverCore, clientCore, measure)
+			v, err := perMessage(&one, serverCore, clientCore, measure)
 			if err != nil {
 				return fmt.Errorf("%d connections: %w", n, err)
 			}
 			all[i] = append(all[i], v)
 		}
 	}
-	least := make([]float64, len(sizes)) // others on the machine can only add to it
+	least := make([]cost, len(sizes)) // others on the machine can only add to it
 	for i, n := range sizes {
-		least[i] = slices.Min(all[i])
-		fmt.Fprintf(out, "%6d connections: %.0f ns a message, %.2f times (%.0f)\n", n, least[i], least[i]/least[0], all[i])
+		least[i] = slices.MinFunc(all[i], func(a, b cost) int { return cmp.Compare(a.ns, b.ns) })
+		fmt.Fprintf(out, "%6d connections: %.0f ns a message, %.2f times; %.1f packets; %.0f ns a packet, %.2f times; all: %v\n", n,
+			least[i].ns, least[i].ns/least[0].ns, least[i].packets, least[i].perPacket(), least[i].perPacket()/least[0].perPacket(), all[i])
 	}
-	if least[len(least)-1] >= steepest*least[0] {
+	if least[len(least)-1].ns >= steepest*least[0].ns {
 		return errVerdict
 	}
 	return nil
 }
 
-func cpuPerMessage(s *settings, serverCore, clientCore int, measure time.Duration) (float64, error) {
+func (c cost) String() string { return fmt.Sprintf("%.0f", c.ns) }
+
+func (c cost) perPacket() float64 { return c.ns / c.packets }
+
+func perMessage(s *settings, serverCore, clientCore int, measure time.Duration) (c cost, err error) {
 	f, err := openField(s, io.Discard, serverCore, clientCore)
 	if err != nil {
-		return 0, err
+		return c, err
 	}
 	defer f.close()
 	if _, err := f.full(); err != nil {
-		return 0, err
+		return c, err
 	}
 	if err := f.order(f.clients, order{Do: "fly"}); err != nil {
-		return 0, err
+		return c, err
 	}
 	time.Sleep(measure / 3)
+	sent, err := proc.Segments()
+	if err != nil {
+		return c, err
+	}
 	before, err := f.look()
 	if err != nil {
-		return 0, err
+		return c, err
 	}
 	time.Sleep(measure)
 	after, err := f.look()
 	if err != nil {
-		return 0, err
+		return c, err
+	}
+	now, err := proc.Segments()
+	if err != nil {
+		return c, err
 	}
 	messages := after.server.Messages - before.server.Messages
 	if messages == 0 || after.client.Errors+after.server.Errors > 0 {
-		return 0, fmt.Errorf("%d messages, errors %q %q", messages, after.client.Strange, after.server.Strange)
+		return c, fmt.Errorf("%d messages, errors %q %q", messages, after.client.Strange, after.server.Strange)
 	}
-	return float64(after.usage.cpu-before.usage.cpu) / float64(messages), nil
+	c.ns = float64(after.usage.cpu-before.usage.cpu) / float64(messages)
+	c.packets = float64(now-sent) / float64(messages)
+	return c, nil
 }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -91,6 +92,26 @@ func Modes(pid int) (user, kernel int64, err error) {
 	user, _ = strconv.ParseInt(string(fields[11]), 10, 64)
 	kernel, _ = strconv.ParseInt(string(fields[12]), 10, 64)
 	return user, kernel, nil
+}
+
+// Segments returns how many TCP segments this machine has sent.
+func Segments() (int64, error) {
+	p, err := os.ReadFile("/proc/net/snmp")
+	if err != nil {
+		return 0, err
+	}
+	var names []string
+	for line := range strings.Lines(string(p)) {
+		fields := strings.Fields(line)
+		if len(fields) == 0 || fields[0] != "Tcp:" {
+			continue
+		}
+		if i := slices.Index(names, "OutSegs"); i > 0 && i < len(fields) {
+			return strconv.ParseInt(fields[i], 10, 64)
+		}
+		names = fields
+	}
+	return 0, errors.New("snmp without OutSegs")
 }
 
 // RSS returns the resident memory of a process in bytes.
