@@ -7,8 +7,8 @@ import (
 
 // A huffman computes code lengths. It holds only what the computation needs.
 type huffman struct {
-	nodes [numLits + 2]uint32 // the weights of inner nodes, then their depths
-	above [numLits + 2]uint16 // their parents
+	nodes [numLits + 2]uint32 // the weights of inner nodes
+	below [numLits + 2]uint16 // the first inner node among, or after, their children
 	keys  [numLits + 2]uint32 // frequency<<9 | symbol
 	spare [numLits + 2]uint32
 	used  [numLits + 1]uint16 // the symbols that occur
@@ -111,7 +111,7 @@ func (f *huffman) depths(keys []uint32) {
 	n := len(keys)
 	leaves := keys[:n+2]
 	leaves[n], leaves[n+1] = math.MaxUint32, math.MaxUint32
-	nodes, above := &f.nodes, &f.above
+	nodes, below := &f.nodes, &f.below
 	leaf, node := 0, 0
 	for next := range n - 1 {
 		nodes[next], nodes[next+1] = math.MaxInt32, math.MaxInt32
@@ -120,25 +120,18 @@ func (f *huffman) depths(keys []uint32) {
 		twoLeaves := ^uint32(int32(c-b) >> 31) // all ones if both are no heavier than the first inner node
 		twoNodes := uint32(int32(d-a) >> 31)   // all ones if both are lighter than the first leaf
 		nodes[next] = a&^twoNodes + b&twoLeaves + c&^twoLeaves + d&twoNodes
-		above[node], above[node+1] = uint16(next), uint16(next)
+		below[next] = uint16(node)
 		more := int(int32(twoNodes - twoLeaves))
 		leaf += 1 + more
 		node += 1 - more
 	}
-	// The root is node n-2, whose depth is zero.
-	var inner [32]int
-	inner[0] = 1
-	nodes[n-2] = 0
-	for i := n - 3; i >= 0; i-- {
-		depth := nodes[above[i]] + 1
-		nodes[i] = depth
-		inner[depth&31]++
-	}
-	// At each depth, the places that inner nodes leave are leaves.
+	// The root is node n-2. Below the nodes from lo to hi of one depth are, in the same order, those from below[lo] to lo, and
+	// leaves in the places that are left.
 	places := 1
-	for depth := 0; places > 0; depth++ {
-		f.count[depth] += places - inner[depth]
-		places = 2 * inner[depth]
+	for depth, lo, hi := 0, n-2, n-1; places > 0; depth++ {
+		f.count[depth&31] = places - (hi - lo)
+		places = 2 * (hi - lo)
+		lo, hi = int(below[lo]), lo
 	}
 }
 
