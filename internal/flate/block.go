@@ -8,7 +8,7 @@ import (
 type block struct {
 	freq    [symMask + 1]uint16
 	codes   [symMask + 1]code
-	lens    [numLits + numDists]uint8
+	lens    codeLengths
 	header  header
 	huffman huffman
 }
@@ -109,5 +109,5 @@ func (b *block) plan() (fixed, dynamic int) {
 	h.codes(codes, distLens, extraBits[firstDist:])
 	fixed += h.cost(freq, fixedCodes[firstDist:])
 	dynamic += h.cost(freq, codes)
-	return fixed, dynamic + b.header.plan(h, b.lens[:lits+dists], lits, dists)
+	return fixed, dynamic + b.header.plan(h, &b.lens, lits, dists)
 }
