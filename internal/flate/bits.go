@@ -29,26 +29,37 @@ func (o *bitWriter) add(v uint64, n uint) {
 	o.n &= 7
 }
 
-// symbols appends the codes and extra bits of tokens. There is room for all of them, and a word more.
+// symbols appends the codes and extra bits of tokens. There is room for all of them, and a word more. Two tokens take no more than
+// 48 bits, since there is a length before each distance, and four seldom more than a word.
 func (o *bitWriter) symbols(tokens []token, codes *[symMask + 1]code) {
 	out, acc, n, at := o.out[:cap(o.out)], o.acc, o.n, len(o.out)
-	k := 1
-	for ; k < len(tokens); k += 2 {
-		s, t := tokens[k-1], tokens[k]
-		c, d := codes[s&symMask], codes[t&symMask]
-		acc |= c.with(s) << (n & 63)
-		n += c.all()
-		acc |= d.with(t) << (n & 63)
-		n += d.all()
+	k := 0
+	for ; k+4 <= len(tokens); k += 4 {
+		four := (*[4]token)(tokens[k : k+4 : len(tokens)])
+		c, d := codes[four[0]&symMask], codes[four[1]&symMask]
+		two := c.with(four[0]) | d.with(four[1])<<(c.all()&63)
+		acc |= two << (n & 63)
+		n += c.all() + d.all()
+		c, d = codes[four[2]&symMask], codes[four[3]&symMask]
+		two = c.with(four[2]) | d.with(four[3])<<(c.all()&63)
+		more := c.all() + d.all()
+		if n+more > 63 {
+			binary.LittleEndian.PutUint64(out[at:at+8:at+8], acc)
+			at += int(n >> 3)
+			acc >>= n &^ 7 & 63
+			n &= 7
+		}
+		acc |= two << (n & 63)
+		n += more
 		binary.LittleEndian.PutUint64(out[at:at+8:at+8], acc)
 		at += int(n >> 3)
 		acc >>= n &^ 7 & 63
 		n &= 7
 	}
 	o.out, o.acc, o.n = out[:at], acc, n
-	if k == len(tokens) {
-		c := codes[tokens[k-1]&symMask]
-		o.add(c.with(tokens[k-1]), c.all())
+	for _, t := range tokens[k:] {
+		c := codes[t&symMask]
+		o.add(c.with(t), c.all())
 	}
 }
 
