@@ -12,8 +12,8 @@ type quick struct {
 	end   int                     // of the text
 	heads []uint16                // as in a Window
 	shift uint
-	off   uint16 // position of bytes[0]
-	limit int    // the farthest distance
+	off   int // position of bytes[0]
+	limit int // the farthest distance
 }
 
 // quickSize is a power of two that has room for the longest history and the longest block.
@@ -28,54 +28,65 @@ func (q *quick) load(i int) uint64 {
 // read appends the tokens of t.p[from:end].
 func (q *quick) read(tokens []token, t *text, heads []uint16, from, end int) []token {
 	q.heads, q.shift, q.limit = heads, hashShift(len(heads)), t.limit
-	buf := t.together(q.bytes[:0], from, end)
-	q.end = len(buf)
-	i := q.end - (end - from)
-	q.off = uint16(t.base) + uint16(from-i)
-	k, n := len(tokens), end-from+1
-	tokens = slices.Grow(tokens, n)[:k+n]
+	q.end = len(t.together(q.bytes[:0], from, end))
+	done := q.end - (end - from) // what tokens have
+	q.off = int(uint16(t.base) + uint16(from-done))
+	k := len(tokens)
+	tokens = slices.Grow(tokens, end-from+9) // with the end of the block, and room for what literals puts too much
+	tokens = tokens[:cap(tokens)]
 	for {
-		at, dist := q.search(tokens[k:], i)
-		k += at - i
+		at, dist, diff := q.search(done)
 		if dist == 0 {
 			q.heads = nil
-			return append(appendLiterals(tokens[:k], buf[at:]), endOfBlock)
+			q.literals(tokens[k:], done, q.end)
+			return append(tokens[:k+q.end-done], endOfBlock)
 		}
-		length, back := q.match(at, i, dist)
-		k -= back
+		length, back := q.match(at, done, dist, diff)
+		at -= back
+		q.literals(tokens[k:], done, at)
+		k += at - done
 		tokens[k], tokens[k+1] = lengthTokens[length-3], distToken(dist)
 		k += 2
-		i = at + length - back
+		done = at + length
 	}
 }
 
-// search returns the first position from i on that has a match of six bytes or more, and how far back that is. It steps
-// faster the longer it finds none. The distance is zero at the end. What it passes goes to tokens.
-func (q *quick) search(tokens []token, from int) (at, dist int) {
-	heads, shift, off := q.heads, q.shift, q.off
-	i, last := from, q.end-reach
-	if from+lead <= last {
-		for k, c := range q.bytes[from : from+lead] {
-			tokens[k] = token(c)
+// literals puts the bytes from i to end into tokens, and up to eight more: most runs are short, and eight at once take no longer
+// than to find out how short.
+func (q *quick) literals(tokens []token, i, end int) {
+	for {
+		x := q.load(i)
+		t := (*[8]token)(tokens)
+		t[0], t[1], t[2], t[3] = token(x&255), token(x>>8&255), token(x>>16&255), token(x>>24&255)
+		t[4], t[5], t[6], t[7] = token(x>>32&255), token(x>>40&255), token(x>>48&255), token(x>>56)
+		if i += 8; i >= end {
+			return
 		}
-		i += lead
+		tokens = tokens[8:]
 	}
+}
+
+// search returns the first position from i on that has a match of six bytes or more, how far back that is, and in what the first eight
+// bytes differ from those. It steps faster the longer it finds none. The distance is zero if there is none.
+func (q *quick) search(from int) (at, dist int, diff uint64) {
+	heads, shift, off := q.heads, q.shift, q.off
+	i, last := from+lead, q.end-reach
 	for stop := from + patience - 1; i <= last; stop = i {
 		for stop = min(stop, last); i <= stop; i++ {
 			x := q.load(i)
 			h := hash(x, shift)
-			pos := off + uint16(i)
+			pos := uint16(off + i)
 			dist := int(pos - heads[h])
 			heads[h] = pos
 			// Where there is no history yet, the mask leads to any bytes: only when they look alike it is asked what they are.
-			if (x^q.load(i-dist))<<(64-8*hashed) == 0 && uint(dist-1) < uint(min(i, q.limit)) {
-				return i, dist
+			x ^= q.load(i - dist)
+			if x<<(64-8*hashed) == 0 && uint(dist-1) < uint(min(i, q.limit)) {
+				return i, dist, x
 			}
-			tokens[i-from] = token(x & 0xff)
 		}
-		i = q.pass(tokens, from, i)
+		i += (i - from) / patience
 	}
-	return i, 0
+	return q.end, 0, 0
 }
 
 // lead is how many bytes are passed over first. Behind a match they are seldom the beginning of the next, which is extended
@@ -85,25 +96,19 @@ const lead = 2
 // patience is how many bytes without a match are looked at one by one.
 const patience = 32
 
-// pass passes over some bytes from i on, the more the longer there was no match.
-func (q *quick) pass(tokens []token, from, i int) int {
-	for range min((i-from)/patience, q.end-i) {
-		tokens[i-from] = token(q.bytes[i])
-		i++
-	}
-	return i
-}
-
 // match returns the length of the match dist back for position i, and by how much it begins before i, but not before done.
 // Of the positions in it only one is entered: that finds nearly all there is.
-func (q *quick) match(i, done, dist int) (length, back int) {
-	q.heads[hash(q.load(i+1), q.shift)] = q.off + uint16(i+1)
-	if diff := q.load(i) ^ q.load(i-dist); diff != 0 {
+func (q *quick) match(i, done, dist int, diff uint64) (length, back int) {
+	q.heads[hash(q.load(i+1), q.shift)] = uint16(q.off + i + 1)
+	if diff != 0 {
 		length = bits.TrailingZeros64(diff) >> 3
-	} else if diff := q.load(i+8) ^ q.load(i+8-dist); diff != 0 {
-		length = 8 + bits.TrailingZeros64(diff)>>3
-	} else if length = 16; i+length < q.end {
-		length += common(q.bytes[i+16:min(q.end, i+maxMatch-lead)], q.bytes[i+16-dist:])
+	} else {
+		// Where the match ends is anyone's guess, a processor's as well: so there is no branch on it before it is long.
+		length = q.alike(i+8, dist)
+		length += q.alike(i+16, dist)&-(length>>3) + 8
+		if length == 24 && i+length < q.end {
+			length += common(q.bytes[i+length:min(q.end, i+maxMatch-lead)], q.bytes[i+length-dist:])
+		}
 	}
 	length = min(length, q.end-i)
 	if i-dist >= 8 {
@@ -111,4 +116,9 @@ func (q *quick) match(i, done, dist int) (length, back int) {
 		back = min(back, i-done, maxMatch-length)
 	}
 	return length + back, back
+}
+
+// alike returns how many of the eight bytes from i on are as dist before.
+func (q *quick) alike(i, dist int) int {
+	return bits.TrailingZeros64(q.load(i)^q.load(i-dist)) >> 3
 }
