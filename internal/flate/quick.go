@@ -45,9 +45,16 @@ func (q *quick) read(tokens []token, t *text, heads []uint16, from, end int) []t
 		at -= back
 		q.literals(tokens[k:], done, at)
 		k += at - done
-		tokens[k], tokens[k+1] = lengthTokens[length-3], distToken(dist)
-		k += 2
 		done = at + length
+		d := distToken(dist)
+		for length > maxMatch {
+			n := min(maxMatch, length-3) // a match has three bytes or more
+			tokens[k], tokens[k+1] = lengthTokens[n-3], d
+			k += 2
+			length -= n
+		}
+		tokens[k], tokens[k+1] = lengthTokens[length-3], d
+		k += 2
 	}
 }
 
@@ -90,14 +97,14 @@ func (q *quick) search(from int) (at, dist int, diff uint64) {
 }
 
 // lead is how many bytes are passed over first. Behind a match they are seldom the beginning of the next, which is extended
-// back to them if they are: so room is left for them in the longest match.
+// back to them if they are.
 const lead = 2
 
 // patience is how many bytes without a match are looked at one by one.
 const patience = 32
 
-// match returns the length of the match dist back for position i, and by how much it begins before i, but not before done.
-// Of the positions in it only one is entered: that finds nearly all there is.
+// match returns the length of the match dist back for position i, which may be more than a match can have, and by how much it
+// begins before i, but not before done. Of the positions in it only one is entered: that finds nearly all there is.
 func (q *quick) match(i, done, dist int, diff uint64) (length, back int) {
 	q.heads[hash(q.load(i+1), q.shift)] = uint16(q.off + i + 1)
 	if diff != 0 {
@@ -107,15 +114,24 @@ func (q *quick) match(i, done, dist int, diff uint64) (length, back int) {
 		length = q.alike(i+8, dist)
 		length += q.alike(i+16, dist)&-(length>>3) + 8
 		if length == 24 && i+length < q.end {
-			length += common(q.bytes[i+length:min(q.end, i+maxMatch-lead)], q.bytes[i+length-dist:])
+			length += common(q.bytes[i+length:q.end], q.bytes[i+length-dist:])
 		}
 	}
-	length = min(length, q.end-i)
+	if length = min(length, q.end-i); length > maxMatch {
+		q.enter(i, i+length)
+	}
 	if i-dist >= 8 {
 		back = bits.LeadingZeros64(q.load(i-8)^q.load(i-dist-8)) >> 3
-		back = min(back, i-done, maxMatch-length)
+		back = min(back, i-done)
 	}
 	return length + back, back
+}
+
+// enter enters some positions of a long match, or else nothing but its beginning would be found when the message comes again.
+func (q *quick) enter(i, end int) {
+	for i += 16; i+reach <= end; i += 16 {
+		q.heads[hash(q.load(i), q.shift)] = uint16(q.off + i)
+	}
 }
 
 // alike returns how many of the eight bytes from i on are as dist before.
