@@ -1,6 +1,7 @@
 package flate_test
 
 import (
+	stdflate "compress/flate"
 	"fmt"
 	"testing"
 
@@ -28,23 +29,44 @@ func BenchmarkInflate(b *testing.B) {
 		for _, p := range messages {
 			packed = append(packed, flate.AppendMessage(nil, p, w, 15, level))
 		}
-		var out []byte
-		for i := 0; b.Loop(); i++ {
-			if i%len(messages) == 0 && in != nil {
-				in.Reset()
-			}
-			z := flate.GetInflater()
-			z.Reset(in, 15)
-			var err error
-			if out, _, err = z.Inflate(out[:0], packed[i%len(messages)], 1<<20); err != nil {
-				b.Fatal(err)
-			}
-			if out, _, err = z.End(out, 1<<20); err != nil {
-				b.Fatal(err)
-			}
-			flate.PutInflater(z)
-		}
+		benchInflate(b, packed, in)
 	})
+}
+
+// What other libraries send, in blocks with codes of their own: for short messages most of the work is to read those.
+func BenchmarkInflateForeign(b *testing.B) {
+	for _, size := range []int{128, 1024, 16384} {
+		for _, level := range []int{stdflate.BestSpeed, stdflate.DefaultCompression} {
+			b.Run(fmt.Sprintf("%d/level=%d", size, level), func(b *testing.B) {
+				var packed [][]byte
+				for _, p := range jsonMessages(uint64(size), 64+200_000/size, size) {
+					packed = append(packed, stdMessages(b, level, p)[0])
+				}
+				b.SetBytes(int64(size))
+				benchInflate(b, packed, nil)
+			})
+		}
+	}
+}
+
+// benchInflate inflates messages over and over.
+func benchInflate(b *testing.B, packed [][]byte, in *flate.Window) {
+	var out []byte
+	for i := 0; b.Loop(); i++ {
+		if i%len(packed) == 0 && in != nil {
+			in.Reset()
+		}
+		z := flate.GetInflater()
+		z.Reset(in, 15)
+		var err error
+		if out, _, err = z.Inflate(out[:0], packed[i%len(packed)], 1<<20); err != nil {
+			b.Fatal(err)
+		}
+		if out, _, err = z.End(out, 1<<20); err != nil {
+			b.Fatal(err)
+		}
+		flate.PutInflater(z)
+	}
 }
 
 func bench(b *testing.B, run func(b *testing.B, messages [][]byte, newWindow func() *flate.Window, level int)) {
