@@ -8,25 +8,23 @@ const fastRoom = 3 + maxMatch + 16
 // fast inflates symbols while there is plenty of input and of room in dst before end. The output of this call begins
 // at start, also of what came before an error.
 func (z *Inflater) fast(dst []byte, start, end int) (out []byte, err error) {
-	src, lits, dists := z.src, z.lits, z.dists
+	src, lits, mask := z.src, z.lits, z.litMask
 	acc, n, from := z.acc, z.n, 0
 	buf, at, last := dst[:end], len(dst), end-fastRoom
 	for at <= last && from+8 <= len(src) {
-		acc |= load64(src, from) << (n & 63)
-		from += int(63-n&63) >> 3
-		n |= 56 // only the lowest six bits of n count in this loop
-		e := lits[acc&(1<<litRoot-1)]
+		acc, n, from = fill(acc, n, src, from)
+		e := lits[acc&mask]
 		if e&entryLiteral != 0 {
 			acc >>= e & 63
 			n -= uint(e)
 			buf[at] = byte(e >> 16)
 			at++
-			if e = lits[acc&(1<<litRoot-1)]; e&entryLiteral != 0 {
+			if e = lits[acc&mask]; e&entryLiteral != 0 {
 				acc >>= e & 63
 				n -= uint(e)
 				buf[at] = byte(e >> 16)
 				at++
-				if e = lits[acc&(1<<litRoot-1)]; e&entryLiteral != 0 {
+				if e = lits[acc&mask]; e&entryLiteral != 0 {
 					acc >>= e & 63
 					n -= uint(e)
 					buf[at] = byte(e >> 16)
@@ -37,9 +35,7 @@ func (z *Inflater) fast(dst []byte, start, end int) (out []byte, err error) {
 			if from+8 > len(src) {
 				break
 			}
-			acc |= load64(src, from) << (n & 63)
-			from += int(63-n&63) >> 3
-			n |= 56
+			acc, n, from = fill(acc, n, src, from)
 		}
 		if e&entrySub != 0 {
 			e = lits[e>>16+uint32(acc>>litRoot)&(1<<(e>>8&15)-1)]
@@ -50,7 +46,7 @@ func (z *Inflater) fast(dst []byte, start, end int) (out []byte, err error) {
 		length := value(e, acc)
 		acc >>= e & 63
 		n -= uint(e)
-		e = distEntry(dists, acc)
+		e = distEntry(z.dists, z.distMask, acc)
 		dist := value(e, acc)
 		acc >>= e & 63
 		n -= uint(e)
@@ -65,6 +61,11 @@ func (z *Inflater) fast(dst []byte, start, end int) (out []byte, err error) {
 	}
 	z.giveBack(src, from, acc, n&63)
 	return buf[:at], nil
+}
+
+// fill adds whole bytes of src to acc, until it has 56 bits or more. Only the lowest six bits of n count in fast.
+func fill(acc uint64, n uint, src []byte, from int) (uint64, uint, int) {
+	return acc | load64(src, from)<<(n&63), n | 56, from + int(63-n&63)>>3
 }
 
 // copyApart copies a match, and up to 15 bytes more, from 16 bytes or more before it.

@@ -1,7 +1,6 @@
 package flate
 
 import (
-	"encoding/binary"
 	"errors"
 	"math"
 	"sync"
@@ -41,12 +40,15 @@ type Inflater struct {
 	rest   int // bytes left of a stored block or a match
 	dist   int // the distance of that match
 
-	lits  *litTable
-	dists *distTable
+	lits     *litTable
+	dists    *distTable
+	litMask  uint64 // of the bits that lits is looked up with
+	distMask uint64
 
-	hlit, hdist, hclen int // of a dynamic header
-	at                 int // code lengths read so far
-	lens               [numLits + 32 + 8]uint8
+	hlit, hdist, hclen int       // of a dynamic header
+	at                 int       // code lengths read so far
+	lens               [32]uint8 // of the codes for code lengths
+	coded              coded
 	ownLits            litTable
 	ownDists           distTable
 	own                Window // without takeover
@@ -158,23 +160,26 @@ func (z *Inflater) run(dst []byte, start, room int) ([]byte, error) {
 
 // need reports whether acc has n bits, at most 48, and fills it as far as the input goes.
 func (z *Inflater) need(n uint) bool {
-	if z.n >= n {
-		return true
-	}
-	if len(z.src) >= 8 {
-		z.acc |= binary.LittleEndian.Uint64(z.src) << (z.n & 63)
-		took := (63 - z.n) >> 3
-		z.src = z.src[took:]
-		z.n += took * 8
-		z.acc &= 1<<(z.n&63) - 1
-		return true
-	}
-	for z.n <= 56 && len(z.src) > 0 {
-		z.acc |= uint64(z.src[0]) << (z.n & 63)
-		z.src = z.src[1:]
-		z.n += 8
+	if z.n < n {
+		z.acc, z.n, z.src = refill(z.acc, z.n, z.src)
 	}
 	return z.n >= n
+}
+
+// refill adds whole bytes of src to acc, which has n bits, fewer than 56: as many as there is room for. One bit of acc stays
+// free, since n must not be 64.
+func refill(acc uint64, n uint, src []byte) (uint64, uint, []byte) {
+	took := (63 - n) >> 3
+	if len(src) >= 8 {
+		acc |= load64(src, 0) << (n & 63)
+		n += took * 8
+		return acc & (1<<(n&63) - 1), n, src[took:]
+	}
+	took = min(took, uint(len(src)))
+	for i, b := range src[:took] {
+		acc |= uint64(b) << ((n + uint(i)*8) & 63)
+	}
+	return acc, n + took*8, src[took:]
 }
 
 // take uses up n bits of acc.
@@ -196,7 +201,7 @@ func (z *Inflater) header() (more bool, err error) {
 		z.take(z.n & 7)
 		z.state = atStored
 	case blockFixed:
-		z.lits, z.dists = fixedLits, fixedDists
+		z.lits, z.litMask, z.dists, z.distMask = fixedLits, fixedLitMask, fixedDists, fixedDistMask
 		z.state = inBlock
 	case blockDynamic:
 		z.state = atDynamic
@@ -258,23 +263,35 @@ func (z *Inflater) dynamicHeader() (more bool, err error) {
 		return false, ErrCorrupt
 	}
 	z.at = 0
-	clear(z.lens[:numLens])
+	clear(z.lens[:])
 	z.state = inLenLens
 	return true, nil
 }
 
 // lenLens reads the code that the code lengths are in.
 func (z *Inflater) lenLens() (more bool, err error) {
-	for ; z.at < z.hclen; z.at++ {
+	for z.at < z.hclen {
 		if !z.need(3) {
 			return false, nil
 		}
-		z.lens[lenOrder[z.at]] = uint8(z.take(3))
+		next := lenOrder[z.at:min(z.at+int(z.n/3), z.hclen)]
+		acc := z.acc
+		for _, sym := range next {
+			z.lens[sym&31] = uint8(acc & 7)
+			acc >>= 3
+		}
+		z.acc = acc
+		z.n -= uint(3 * len(next))
+		z.at += len(next)
 	}
+	z.coded.set(z.lens[:numLens])
 	// The table stands where that of the distances will be.
-	if !buildTable(z.ownDists[:], lenRoot, z.lens[:numLens], lenMeaning[:]) || z.ownDists[1<<lenRoot-1] == entryInvalid {
+	mask, ok := buildTable(z.ownDists[:], lenRoot, z.coded.all(), &z.coded.count, lenMeaning[:])
+	if !ok || z.ownDists[mask] == entryInvalid {
 		return false, ErrCorrupt
 	}
+	z.distMask = mask
+	z.coded.reset()
 	z.at = 0
 	z.state = inLens
 	return true, nil
@@ -282,50 +299,54 @@ func (z *Inflater) lenLens() (more bool, err error) {
 
 // codeLens reads the code lengths and builds the tables.
 func (z *Inflater) codeLens() (more bool, err error) {
-	all := z.hlit + z.hdist
-	for z.at < all {
-		if z.n < 14 {
-			z.need(14)
-		}
-		e := z.ownDists[z.acc&(1<<lenRoot-1)]
-		sym, n := e>>16, uint(e&63)
-		if n+uint(lenExtra[sym&31]) > z.n {
-			return false, nil
-		}
-		z.acc >>= n & 63
-		z.n -= n
-		if sym < 16 {
-			z.lens[z.at] = uint8(sym)
-			z.at++
-			continue
-		}
-		var value uint8
-		repeat := 3 + int(z.take(uint(lenExtra[sym&31])))
-		if sym == 18 {
-			repeat += 8
-		}
-		if sym == 16 {
-			if z.at == 0 {
-				return false, ErrCorrupt
-			}
-			value = z.lens[z.at-1]
-		}
-		if z.at+repeat > all {
-			return false, ErrCorrupt
-		}
-		for i := 0; i < repeat; i += 8 { // and what is beyond comes to be overwritten
-			binary.LittleEndian.PutUint64(z.lens[z.at+i:], uint64(value)*0x0101010101010101)
-		}
-		z.at += repeat
+	if more, err = z.readLens(); !more || err != nil {
+		return false, err
 	}
-	if z.lens[endOfBlock] == 0 ||
-		!buildTable(z.ownLits[:], litRoot, z.lens[:z.hlit], litMeaning[:]) ||
-		!buildTable(z.ownDists[:], distRoot, z.lens[z.hlit:all], distMeaning[:]) {
+	lits, dists, distCount := z.coded.split(z.hlit)
+	litMask, ok := buildTable(z.ownLits[:], litRoot, lits, &z.coded.count, litMeaning[:])
+	distMask, okDists := buildTable(z.ownDists[:], distRoot, dists, &distCount, distMeaning[:])
+	if !ok || !okDists || !endsBlocks(lits) {
 		return false, ErrCorrupt
 	}
+	z.litMask, z.distMask = litMask, distMask
 	z.lits, z.dists = &z.ownLits, &z.ownDists
 	z.state = inBlock
 	return true, nil
+}
+
+// readLens reads code lengths, and reports whether it has them all.
+func (z *Inflater) readLens() (all bool, err error) {
+	src, acc, n, at, end, mask := z.src, z.acc, z.n, z.at, z.hlit+z.hdist, z.distMask
+	c := &z.coded
+	for at < end {
+		if n < maxLenCode+7 {
+			acc, n, src = refill(acc, n, src)
+		}
+		e := z.ownDists[acc&mask]
+		if uint(e&63) > n {
+			break
+		}
+		v := value(e, acc)
+		repeat := v & 0xff
+		if at+repeat > end {
+			return false, ErrCorrupt
+		}
+		if e&entryOther == 0 {
+			c.add(at, uint8(v>>8)) // only lengths of none are repeated, and those are not kept
+		} else {
+			if at == 0 {
+				return false, ErrCorrupt
+			}
+			for i := range repeat {
+				c.add(at+i, c.last)
+			}
+		}
+		at += repeat
+		acc >>= e & 63
+		n -= uint(e & 63)
+	}
+	z.src, z.acc, z.n, z.at = src, acc, n, at
+	return at == end, nil
 }
 
 // block inflates the symbols of a block. The room in dst grows with what came, and never beyond room.
@@ -359,7 +380,7 @@ func grow(dst []byte, n, end int) []byte {
 // symbol inflates one symbol where the input or the room is short.
 func (z *Inflater) symbol(dst []byte, start, end int) (out []byte, more bool, err error) {
 	z.need(48)
-	e := z.lits[z.acc&(1<<litRoot-1)]
+	e := z.lits[z.acc&z.litMask]
 	if e&entrySub != 0 {
 		e = z.lits[e>>16+uint32(z.acc>>litRoot)&(1<<(e>>8&15)-1)]
 	}
@@ -380,7 +401,7 @@ func (z *Inflater) symbol(dst []byte, start, end int) (out []byte, more bool, er
 		return dst, true, nil
 	}
 	acc := z.acc >> n
-	f := distEntry(z.dists, acc)
+	f := distEntry(z.dists, z.distMask, acc)
 	m := uint(f & 63)
 	if n+m > z.n {
 		return dst, false, nil
@@ -400,8 +421,8 @@ func (z *Inflater) symbol(dst []byte, start, end int) (out []byte, more bool, er
 }
 
 // distEntry returns the entry of the distance that acc begins with.
-func distEntry(dists *distTable, acc uint64) uint32 {
-	e := dists[acc&(1<<distRoot-1)]
+func distEntry(dists *distTable, mask, acc uint64) uint32 {
+	e := dists[acc&mask]
 	if e&entrySub != 0 {
 		e = dists[e>>16+uint32(acc>>distRoot)&(1<<(e>>8&15)-1)]
 	}
