@@ -39,17 +39,22 @@ func (z *Inflater) fast(dst []byte, start, end int) (out []byte, err error) {
 		}
 		if e&entrySub != 0 {
 			e = lits[e>>16+uint32(acc>>litRoot)&(1<<(e>>8&15)-1)]
+			if e&entryLiteral != 0 {
+				acc >>= e & 63
+				n -= uint(e)
+				buf[at] = byte(e >> 16)
+				at++
+				continue
+			}
 		}
-		if e&(entryLiteral|entryOther) != 0 {
+		if e&entryOther != 0 {
 			break // what is rare, like the end of the block, is left to symbol
 		}
 		length := value(e, acc)
-		acc >>= e & 63
-		n -= uint(e)
+		acc, n = acc>>(e&63), n-uint(e)
 		e = distEntry(z.dists, z.distMask, acc)
 		dist := value(e, acc)
-		acc >>= e & 63
-		n -= uint(e)
+		acc, n = acc>>(e&63), n-uint(e)
 		if e&entryOther != 0 {
 			return buf[:at], ErrCorrupt
 		}

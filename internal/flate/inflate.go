@@ -377,21 +377,26 @@ func grow(dst []byte, n, end int) []byte {
 	return grown
 }
 
-// symbol inflates one symbol where the input or the room is short.
+// symbol inflates literals, as far as there is room for them, and the symbol after them, where the input or the room is
+// short.
 func (z *Inflater) symbol(dst []byte, start, end int) (out []byte, more bool, err error) {
 	z.need(48)
-	e := z.lits[z.acc&z.litMask]
-	if e&entrySub != 0 {
-		e = z.lits[e>>16+uint32(z.acc>>litRoot)&(1<<(e>>8&15)-1)]
+	e, n := z.litEntry()
+	for e&entryLiteral != 0 && n <= z.n {
+		z.take(n)
+		dst = append(dst, byte(e>>16))
+		if z.n < maxCode {
+			z.need(maxCode)
+		}
+		if len(z.src) >= 8 || len(dst) == end || len(dst) == cap(dst) {
+			return dst, true, nil
+		}
+		e, n = z.litEntry()
 	}
-	n := uint(e & 63)
 	if n > z.n {
 		return dst, false, nil
 	}
-	if e&entryLiteral != 0 {
-		z.take(n)
-		return append(dst, byte(e>>16)), true, nil
-	}
+	z.need(48)
 	if e&entryOther != 0 {
 		if e&entryEnd == 0 {
 			return dst, false, ErrCorrupt
@@ -418,6 +423,15 @@ func (z *Inflater) symbol(dst []byte, start, end int) (out []byte, more bool, er
 	}
 	dst, more = z.match(dst, start, end)
 	return dst, more, nil
+}
+
+// litEntry returns the entry of the literal or length that acc begins with, and the bits that it takes.
+func (z *Inflater) litEntry() (e uint32, n uint) {
+	e = z.lits[z.acc&z.litMask]
+	if e&entrySub != 0 {
+		e = z.lits[e>>16+uint32(z.acc>>litRoot)&(1<<(e>>8&15)-1)]
+	}
+	return e, uint(e & 63)
 }
 
 // distEntry returns the entry of the distance that acc begins with.

@@ -137,6 +137,22 @@ func TestEveryCut(t *testing.T) {
 	}
 }
 
+// Whatever room there is at each call, the output is the same.
+func TestEveryRoom(t *testing.T) {
+	for _, p := range jsonMessages(3, 300, 128) {
+		for _, src := range [][]byte{stdMessages(t, 6, p)[0], flate.AppendMessage(nil, p, nil, 15, 1)} {
+			z := flate.GetInflater()
+			for room := 1; room <= len(p)+1; room++ {
+				z.Reset(nil, 15)
+				got, err := inflate(z, src, len(src), room)
+				require.NoError(t, err)
+				require.Equal(t, string(p), string(got), "room for %d bytes", room)
+			}
+			flate.PutInflater(z)
+		}
+	}
+}
+
 // RFC 7692, section 7.1.2: an endpoint may be promised a window smaller than 32 KiB, and holds its peer to it.
 func TestTooFarBack(t *testing.T) {
 	random := texts()["random"][:2000]
