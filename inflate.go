@@ -69,6 +69,9 @@ func (x *inflation) fill(dst []byte, last bool, bound int64) ([]byte, *CloseErro
 	had := len(dst)
 	room := cap(dst) - had
 	room = x.within(room, bound)
+	if last {
+		x.z.Last()
+	}
 	dst, n, err := x.z.Inflate(dst, x.rest, room)
 	x.rest = x.rest[n:]
 	x.stalled = len(dst)-had == room

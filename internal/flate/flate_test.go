@@ -32,6 +32,9 @@ func inflate(z *flate.Inflater, src []byte, n, room int) (out []byte, err error)
 	for len(src) > 0 {
 		piece := src[:min(n, len(src))]
 		src = src[len(piece):]
+		if len(src) == 0 {
+			z.Last()
+		}
 		for {
 			var taken int
 			before := len(out)

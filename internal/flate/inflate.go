@@ -33,6 +33,7 @@ type Inflater struct {
 	src   []byte // input of this call after acc
 	state int
 	final bool // the block has BFINAL set
+	last  bool // there is no input but that of the next call
 	err   error
 
 	window *Window
@@ -71,7 +72,7 @@ func PutInflater(z *Inflater) {
 // what w remembers.
 func (z *Inflater) Reset(w *Window, bits int) {
 	z.acc, z.n, z.src = 0, 0, nil
-	z.state, z.final, z.err = atHeader, false, nil
+	z.state, z.final, z.last, z.err = atHeader, false, false, nil
 	z.limit = windowSize(bits)
 	if w == nil {
 		w = &z.own
@@ -82,6 +83,10 @@ func (z *Inflater) Reset(w *Window, bits int) {
 	z.window = w
 	z.limit = min(z.limit, w.limit)
 }
+
+// Last says that the message ends with what Inflate is given next. Then nothing of it need be remembered if it stands
+// alone.
+func (z *Inflater) Last() { z.last = true }
 
 // Inflate inflates src, the next piece of the message, and appends at most room bytes to dst. It returns dst, how
 // many bytes of src it took, and whether the message is bad. If it appended room bytes there may be more to
@@ -100,7 +105,7 @@ func (z *Inflater) Inflate(dst, src []byte, room int) (out []byte, taken int, er
 		z.state, z.err = afterFailed, err
 		return dst, taken, err
 	}
-	if len(dst) > start {
+	if all := z.last && len(dst)-start < room; len(dst) > start && (!all || z.window != &z.own) {
 		z.window.add(dst[start:])
 	}
 	return dst, taken, nil
