@@ -31,6 +31,7 @@ func parseSizes(text string) (sizes []int, err error) {
 // A cost is what a message costs.
 type cost struct {
 	ns      float64 // of the server's processor time
+	user    float64 // of that, outside the kernel
 	packets float64 // sent by either side
 }
 
@@ -56,8 +57,8 @@ func runCPU(s *settings, sizes []int, rounds int, measure time.Duration, out io.
 	least := make([]cost, len(sizes)) // others on the machine can only add to it
 	for i, n := range sizes {
 		least[i] = slices.MinFunc(all[i], func(a, b cost) int { return cmp.Compare(a.ns, b.ns) })
-		fmt.Fprintf(out, "%6d connections: %.0f ns a message, %.2f times; %.1f packets; %.0f ns a packet, %.2f times; all: %v\n", n,
-			least[i].ns, least[i].ns/least[0].ns, least[i].packets, least[i].perPacket(), least[i].perPacket()/least[0].perPacket(), all[i])
+		fmt.Fprintf(out, "%6d connections: %.0f ns a message, %.2f times, %.0f outside the kernel; %.1f packets; %.0f ns a packet, %.2f times; all: %v\n", n,
+			least[i].ns, least[i].ns/least[0].ns, least[i].user, least[i].packets, least[i].perPacket(), least[i].perPacket()/least[0].perPacket(), all[i])
 	}
 	if least[len(least)-1].ns >= steepest*least[0].ns {
 		return errVerdict
@@ -105,5 +106,8 @@ func perMessage(s *settings, serverCore, clientCore int, measure time.Duration) 
 	}
 	c.ns = float64(after.usage.cpu-before.usage.cpu) / float64(messages)
 	c.packets = float64(now-sent) / float64(messages)
+	if user, kernel := after.usage.user-before.usage.user, after.usage.kernel-before.usage.kernel; user+kernel > 0 {
+		c.user = c.ns * float64(user) / float64(user+kernel)
+	}
 	return c, nil
 }

@@ -81,8 +81,9 @@ func (p *process) stop() {
 
 // A usage is what a process takes of the system.
 type usage struct {
-	rss, cpu int64 // bytes, nanoseconds
-	files    int
+	rss, cpu     int64 // bytes, nanoseconds
+	user, kernel int64 // ticks
+	files        int
 }
 
 func (p *process) usage() (u usage, err error) {
@@ -91,6 +92,9 @@ func (p *process) usage() (u usage, err error) {
 		return u, err
 	}
 	if u.cpu, _, err = proc.CPU(pid); err != nil {
+		return u, err
+	}
+	if u.user, u.kernel, err = proc.Modes(pid); err != nil {
 		return u, err
 	}
 	u.files, err = proc.Open(pid)

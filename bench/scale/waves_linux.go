@@ -140,6 +140,8 @@ func (f *field) look() (*picture, error) {
 		v.usages = append(v.usages, u)
 		v.usage.rss += u.rss
 		v.usage.cpu += u.cpu
+		v.usage.user += u.user
+		v.usage.kernel += u.kernel
 		v.usage.files += u.files
 	}
 	return v, nil
