@@ -398,10 +398,9 @@ func (z *Inflater) symbol(dst []byte, start, end int) (out []byte, more bool, er
 		}
 		e, n = z.litEntry()
 	}
-	if n > z.n {
+	if !z.need(48) && n > z.n { // with its extra bits, a length has more than a literal
 		return dst, false, nil
 	}
-	z.need(48)
 	if e&entryOther != 0 {
 		if e&entryEnd == 0 {
 			return dst, false, ErrCorrupt

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	stdflate "compress/flate"
 	"encoding/hex"
+	"math/bits"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -320,6 +322,40 @@ func pack(fields ...field) (out []byte) {
 		}
 	}
 	return out
+}
+
+// A length may take 20 bits before its distance. However many bits literals leave, it gets what input there is.
+func TestLongLengthAfterLiterals(t *testing.T) {
+	fields := []field{{2 << 1, 3}, {28 | 15<<10, 14}, {0, 6}, {4, 3}, {0, 3}} // 285 literals and lengths, one distance
+	for range 15 {
+		fields = append(fields, field{4, 3})
+	}
+	length := func(n uint) field { return field{uint(bits.Reverse8(uint8(n-1)) >> 4), 4} } // of 1 to 15
+	zeros := func(n uint) { fields = append(fields, length(16), field{n - 11, 7}) }
+	zeros('A')
+	for n := range uint(14) {
+		fields = append(fields, length(n+1)) // an A has one bit
+	}
+	zeros(138)
+	zeros(256 - 'A' - 14 - 138)
+	fields = append(fields, length(15)) // the end of the block
+	zeros(27)
+	fields = append(fields, length(15), length(1)) // 227 bytes or more, and a distance of 1
+	z := flate.GetInflater()
+	defer flate.PutInflater(z)
+	for n := range 128 {
+		as := make([]field, n+1)
+		for i := range as {
+			as[i].bits = 1
+		}
+		src := pack(append(append(slices.Clip(fields), as...), field{1<<15 - 1, 20}, field{0, 1}, field{1<<14 - 1, 15}, field{0, 3})...)
+		for piece := 1; piece <= len(src); piece++ {
+			z.Reset(nil, 15)
+			out, err := inflate(z, src, piece, 1000)
+			require.NoError(t, err)
+			require.Equal(t, strings.Repeat("A", n+1+227), string(out))
+		}
+	}
 }
 
 // What came before an error is there, however the input was cut.
