@@ -246,7 +246,7 @@ type ConnConfig struct {
 //
 // which grows with what has been sent and received. 12 is a good choice where many
 // connections have short messages. A compressed message that is being received
-// holds 9 KiB, and without takeover the window besides, until its end has come.
+// holds 10 KiB, and without takeover the window besides, until its end has come.
 //
 // Compression takes much more time than sending does, and pays where the network
 // is the bottleneck. A message that has a secret beside what an attacker chose

@@ -12,7 +12,7 @@
 //
 // Whatever else the work takes is pooled and held only during a call (compressing) or a message (inflating).
 // Compressing takes up to 430 KiB for a long message, of which a short one uses little, and from level 7 on 250 KiB more. An
-// Inflater has 9 KiB, and without takeover up to 1<<bits more. In steady state nothing is allocated but what the
+// Inflater has 10 KiB, and without takeover up to 1<<bits more. In steady state nothing is allocated but what the
 // caller's slices need to grow.
 //
 // Up to level 6 the time is proportional to the message, whatever the history. How long that is beside other
