@@ -48,6 +48,10 @@ func openField(s *settings, out io.Writer, serverCore, clientCore int) (*field, 
 			return nil, err
 		}
 		f.servers = append(f.servers, p)
+		if err := p.tell(order{}, new(serverCounts)); err != nil { // it answers once it listens
+			f.close()
+			return nil, err
+		}
 	}
 	for i := range f.Clients {
 		mine := f.settings
