@@ -47,6 +47,9 @@ func together(t *testing.T, r *round, some int, opts ConnConfig, message func(c 
 		read := async(func() error { _, _, err := c.Read(bg); return err })
 		require.NoError(t, within(t, 10*time.Second, read))
 	}
+	returned := make(chan struct{})
+	require.True(t, l.call(func() { close(returned) }))
+	<-returned // an answer may come before the callback that has sent it returns
 	assert.Equal(t, len(clients), seen)
 }
 
