@@ -23,6 +23,11 @@ func (b *blocking) next(ctx context.Context, stream bool, ev *event) error {
 	if err := b.usable(ctx); err != nil {
 		return err
 	}
+	return b.await(ctx, stream, ev)
+}
+
+// await is next for a call that has begun before.
+func (b *blocking) await(ctx context.Context, stream bool, ev *event) error {
 	for {
 		if b.advance(stream, ev); ev.kind != eventMore {
 			return b.ends(ctx, ev)

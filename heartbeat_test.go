@@ -145,6 +145,31 @@ func TestHeartbeatBehindALongMessage(t *testing.T) {
 	})
 }
 
+// A loop is one call: it tells of silence as Read does, not that the connection had
+// been closed before.
+func TestHeartbeatEndsALoop(t *testing.T) {
+	loops := map[string]func(c *Conn) error{
+		"Messages": func(c *Conn) error {
+			for _, err := range c.Messages(bg) {
+				return err
+			}
+			return nil
+		},
+		"Serve": func(c *Conn) error { return (&Events{}).Serve(bg, c) },
+	}
+	overTransports(t, func(t *testing.T, pair pairFunc) {
+		for name, loop := range loops {
+			cfg := ConnConfig{Heartbeat: 10 * time.Millisecond, HeartbeatTimeout: 20 * time.Millisecond}
+			c, peer := connectScripted(t, pair, RoleServer, cfg)
+			go io.Copy(io.Discard, peer.Conn)
+			err := within(t, time.Minute, async(func() error { return loop(c) }))
+			assert.ErrorIs(t, err, ErrHeartbeat, name)
+			assert.NotErrorIs(t, err, net.ErrClosed, name)
+			peer.Close()
+		}
+	})
+}
+
 // Every way of reading has heartbeats, from its first wait on.
 func TestEveryWayOfReadingHasHeartbeats(t *testing.T) {
 	for name, read := range map[string]func(c *Conn){

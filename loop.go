@@ -19,6 +19,9 @@ type loop struct {
 // runLoop calls handle with each event until it says stop, or the connection or
 // ctx ends: then it returns the error. The caller holds the reader's role.
 func runLoop(ctx context.Context, l *blocking, handle func(ev *event) (more bool)) error {
+	if err := l.usable(ctx); err != nil {
+		return err
+	}
 	lp := &loop{l: l, ctx: ctx, handle: handle, stands: l.rd.t.stands()}
 	for {
 		switch err := lp.stand(); {
@@ -79,14 +82,19 @@ func (lp *loop) step() (done bool) {
 	}
 }
 
-// next gets the next event, waiting for it unless the loop stands.
+// next gets the next event, waiting for it unless the loop stands. A connection
+// that has ended has done so during the loop, which may see that before it is
+// woken.
 func (lp *loop) next() error {
+	if err := lp.ctx.Err(); err != nil {
+		return err
+	}
+	if lp.l.isClosed() {
+		return lp.l.atEnd()
+	}
 	if !lp.stands {
 		lp.ev.data = nil // it has been used, and the wait may be long
-		return lp.l.next(lp.ctx, false, &lp.ev)
-	}
-	if err := lp.l.usable(lp.ctx); err != nil {
-		return err
+		return lp.l.await(lp.ctx, false, &lp.ev)
 	}
 	lp.l.poll(&lp.ev)
 	return nil
