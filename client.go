@@ -52,6 +52,9 @@ func dial(ctx context.Context, rawURL string, opts *DialOptions) (net.Conn, esta
 		opts = &DialOptions{}
 	}
 	d, err := newDialing(rawURL, opts)
+	if ctx == nil {
+		err = errNilContext
+	}
 	if err != nil {
 		return nil, established{}, handshakeError(0, "", err)
 	}

@@ -203,6 +203,11 @@ func (c *Conn) endLoop() {
 // the reading side is not free, the context has ended already, with the reason
 // as its cause.
 func (c *Conn) CloseRead(ctx context.Context) context.Context {
+	if ctx == nil {
+		none, cancel := context.WithCancelCause(context.Background())
+		cancel(errNilContext)
+		return none
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	readDone := &c.l.extras().readDone
 	if !readDone.CompareAndSwap(nil, &ctx) {

@@ -33,6 +33,10 @@ func NetConn(ctx context.Context, c *Conn, t MessageType) net.Conn {
 	n := &netConn{c: c, t: t}
 	n.read.init()
 	n.write.init()
+	if ctx == nil {
+		n.err, n.stop = errNilContext, func() bool { return false }
+		return n
+	}
 	if n.err = c.l.drive(false); n.err == nil {
 		c.l.beat()
 	}

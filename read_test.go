@@ -75,6 +75,9 @@ func TestNilContext(t *testing.T) {
 		func() error { return c.Flush(none) },
 		func() error { _, err := c.Ping(none); return err },
 		func() error { return (&Events{}).Serve(none, c) },
+		func() error { return context.Cause(c.CloseRead(none)) },
+		func() error { _, err := NetConn(none, c, MessageText).Read(make([]byte, 1)); return err },
+		func() error { _, err := Dial(none, "ws://localhost", nil); return err },
 		func() error {
 			for _, err := range c.Messages(none) {
 				return err
