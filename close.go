@@ -4,6 +4,7 @@ package websocket
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"unicode/utf8"
 )
@@ -13,7 +14,8 @@ const maxReason = maxControlPayload - 2
 
 var (
 	errCloseCode   = errors.New("websocket: status code must not be sent in a close frame")
-	errCloseReason = errors.New("websocket: close reason is not valid UTF-8, or stands without a status code")
+	errCloseReason = errors.New("websocket: close reason is not valid UTF-8")
+	errReasonAlone = errors.New("websocket: a close reason cannot be sent without a status code")
 )
 
 // AppendClosePayload appends the payload of a close frame to dst (RFC 6455,
@@ -26,7 +28,7 @@ func AppendClosePayload(dst []byte, code StatusCode, reason string) ([]byte, err
 		return dst, nil
 	}
 	if !code.sendable() {
-		return dst, errCloseCode
+		return dst, fmt.Errorf("%w: %d", errCloseCode, code)
 	}
 	if !utf8.ValidString(reason) {
 		return dst, errCloseReason
@@ -54,9 +56,9 @@ func checkClose(code StatusCode, reason string) (StatusCode, string, error) {
 	case code == StatusNoStatusReceived && reason == "":
 		return code, "", nil
 	case code == StatusNoStatusReceived:
-		return StatusInternalError, "", errCloseReason
+		return StatusInternalError, "", errReasonAlone
 	case !code.sendable():
-		return StatusInternalError, "", errCloseCode
+		return StatusInternalError, "", fmt.Errorf("%w: %d", errCloseCode, code)
 	case !utf8.ValidString(reason):
 		return code, cutReason(strings.ToValidUTF8(reason, "\ufffd")), errCloseReason
 	}

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -148,9 +149,9 @@ func TestCheckClose(t *testing.T) {
 	}{
 		{1000, "", 1000, "", nil},
 		{1005, "", 1005, "", nil},
-		{1005, "why", 1011, "", errCloseReason},
-		{1006, "why", 1011, "", errCloseCode},
-		{0, "", 1011, "", errCloseCode},
+		{1005, "why", 1011, "", errReasonAlone},
+		{1006, "why", 1011, "", fmt.Errorf("%w: 1006", errCloseCode)},
+		{0, "", 1011, "", fmt.Errorf("%w: 0", errCloseCode)},
 		{1001, "a\xffb", 1001, "a\ufffdb", errCloseReason},
 		{1001, strings.Repeat("\xffa", 100), 1001, strings.Repeat("\ufffda", 30) + "\ufffd", errCloseReason},
 	}

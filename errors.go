@@ -31,9 +31,17 @@ const (
 	StatusTLSHandshake            StatusCode = 1015 // never on the wire: the TLS handshake failed
 )
 
-// String returns the code's name in the registry, such as "going away", and
-// the number in words of its own for a code without one.
+// String returns the code's name in the registry, such as "going away", or
+// "status 4000" for a code that has none there.
 func (code StatusCode) String() string {
+	if name := code.name(); name != "" {
+		return name
+	}
+	return "status " + strconv.Itoa(int(code))
+}
+
+// name returns the code's name in the registry, "" if it has none.
+func (code StatusCode) name() string {
 	switch code {
 	case StatusNormalClosure:
 		return "normal closure"
@@ -66,7 +74,7 @@ func (code StatusCode) String() string {
 	case StatusTLSHandshake:
 		return "TLS handshake"
 	}
-	return "status " + strconv.Itoa(int(code))
+	return ""
 }
 
 // sendable reports whether the code may stand in a close frame: those of RFC
@@ -147,7 +155,10 @@ func (e *CloseError) Error() string {
 	case e.Remote:
 		s = "websocket: closed by the peer: "
 	}
-	s += strconv.Itoa(int(e.Code)) + " (" + e.Code.String() + ")"
+	s += strconv.Itoa(int(e.Code))
+	if name := e.Code.name(); name != "" {
+		s += " (" + name + ")"
+	}
 	if e.Reason != "" {
 		s += ": " + e.Reason
 	}

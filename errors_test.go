@@ -26,7 +26,7 @@ func TestCloseErrorSentences(t *testing.T) {
 	for want, err := range map[string]*CloseError{
 		"websocket: closed: 1000 (normal closure)":                        {Code: StatusNormalClosure},
 		"websocket: closed by the peer: 1001 (going away): bye":           {Code: StatusGoingAway, Reason: "bye", Remote: true},
-		"websocket: closed by the peer: 4321 (status 4321)":               {Code: 4321, Remote: true},
+		"websocket: closed by the peer: 4321: bye":                        {Code: 4321, Reason: "bye", Remote: true},
 		"websocket: connection failed: 1002 (protocol error): bad opcode": failure(StatusProtocolError, "bad opcode", nil),
 	} {
 		assert.EqualError(t, err, want)
