@@ -534,3 +534,109 @@ func ExampleMask() {
 	fmt.Printf("% x\n", p)
 	// Output: 7f 9f 4d 51 58
 }
+
+// A listener without net/http. Accept sees each opening handshake.
+func ExampleEngine_Serve() {
+	engine, err := websocket.NewEngine(nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	ev := &websocket.Events{
+		Message: func(c *websocket.Conn, t websocket.MessageType, p []byte) {
+			_ = c.WriteText(context.Background(), fmt.Sprintf("%s says %s", c.UserData(), p))
+		},
+	}
+	opts := &websocket.ListenOptions{
+		Accept: func(h *websocket.Handshake) error {
+			name := h.Request.URL.Query().Get("name")
+			if name == "" {
+				return &websocket.HandshakeError{StatusCode: http.StatusUnauthorized, Reason: "who are you?"}
+			}
+			h.UserData = name
+			return nil
+		},
+	}
+	served := make(chan error)
+	go func() { served <- engine.Serve(l, opts, ev) }()
+
+	ctx := context.Background()
+	url := "ws://" + l.Addr().String()
+	_, err = websocket.Dial(ctx, url, nil)
+	fmt.Println(err)
+	c, err := websocket.Dial(ctx, url+"/?name=Ada", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_ = c.WriteText(ctx, "hello")
+	_, p, err := c.Read(ctx)
+	fmt.Println(string(p), err)
+	_ = c.Close(websocket.StatusNormalClosure, "")
+	fmt.Println(engine.Shutdown(ctx))
+	fmt.Println(<-served)
+	// Output:
+	// websocket: handshake: 401 Unauthorized: the server does not open a WebSocket here: "who are you?"
+	// Ada says hello <nil>
+	// <nil>
+	// websocket: engine closed
+}
+
+// Both sides have to want compression.
+func ExampleCompression() {
+	short := &websocket.Compression{SendTakeover: true, ReceiveTakeover: true, SendWindowBits: 12, ReceiveWindowBits: 12}
+	srv := httptest.NewServer(websocket.Handler(echoes, &websocket.UpgradeOptions{Compression: short}))
+	defer srv.Close()
+
+	ctx := context.Background()
+	c, err := websocket.Dial(ctx, srv.URL, &websocket.DialOptions{Compression: short})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close(websocket.StatusNormalClosure, "")
+	fmt.Println(c.Extensions())
+	_ = c.WriteText(ctx, strings.Repeat("again ", 100))
+	_, p, err := c.Read(ctx)
+	fmt.Println(len(p), err)
+	// A message with a secret in it is better not compressed.
+	_ = c.Write(ctx, websocket.MessageText.Uncompressed(), []byte("secret"))
+	_, p, err = c.Read(ctx)
+	fmt.Println(string(p), err)
+	// Output:
+	// permessage-deflate; server_max_window_bits=12; client_max_window_bits=12
+	// 600 <nil>
+	// secret <nil>
+}
+
+// The server ends: http.Server.Shutdown does not close WebSockets, a context of
+// the program's own does.
+func ExampleEvents_Serve_shutdown() {
+	ending, end := context.WithCancel(context.Background())
+	ended := make(chan error)
+	srv := &http.Server{Handler: websocket.Handler(func(c *websocket.Conn, _ *http.Request) {
+		ended <- new(websocket.Events).Serve(ending, c)
+	}, nil), ReadHeaderTimeout: 10 * time.Second}
+	srv.RegisterOnShutdown(end)
+	l, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	go srv.Serve(l)
+
+	ctx := context.Background()
+	c, err := websocket.Dial(ctx, "ws://"+l.Addr().String(), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	gone := c.CloseRead(ctx) // somebody has to answer the close frame
+	fmt.Println(srv.Shutdown(ctx))
+	fmt.Println(<-ended)
+	<-gone.Done()
+	fmt.Println(c.Err())
+	// Output:
+	// <nil>
+	// context canceled
+	// websocket: closed by the peer: 1001 (going away)
+}
