@@ -19,7 +19,7 @@ const (
 	StatusProtocolError           StatusCode = 1002
 	StatusUnsupportedData         StatusCode = 1003
 	StatusNoStatusReceived        StatusCode = 1005 // never on the wire: the peer's close frame was empty
-	StatusAbnormalClosure         StatusCode = 1006 // never on the wire: there was no close frame
+	StatusAbnormalClosure         StatusCode = 1006 // never on the wire, nor in an error of this package: there was no close frame
 	StatusInvalidFramePayloadData StatusCode = 1007
 	StatusPolicyViolation         StatusCode = 1008
 	StatusMessageTooBig           StatusCode = 1009
@@ -28,7 +28,7 @@ const (
 	StatusServiceRestart          StatusCode = 1012
 	StatusTryAgainLater           StatusCode = 1013
 	StatusBadGateway              StatusCode = 1014
-	StatusTLSHandshake            StatusCode = 1015 // never on the wire: the TLS handshake failed
+	StatusTLSHandshake            StatusCode = 1015 // never on the wire, nor in an error of this package: the TLS handshake failed
 )
 
 // String returns the code's name in the registry, such as "going away", or
@@ -88,9 +88,10 @@ func (code StatusCode) sendable() bool {
 	return false
 }
 
-// The errors a caller may want to match with errors.Is. A connection that has
-// ended also matches net.ErrClosed, a time-out os.ErrDeadlineExceeded, and a
-// peer that went away without a close frame io.ErrUnexpectedEOF.
+// The errors a caller may want to match with errors.Is, besides those of the
+// standard library: the error of a call on a connection that has been closed
+// matches net.ErrClosed, that of a time-out os.ErrDeadlineExceeded, and that of a
+// peer which went away without a close frame io.ErrUnexpectedEOF.
 var (
 	// ErrTaken is returned by a method that reads when Events.Serve,
 	// Engine.Attach, CloseRead or NetConn has taken over the reading side.
@@ -104,8 +105,9 @@ var (
 	// because a message was longer than MaxMessageSize.
 	ErrMessageTooBig = errors.New("websocket: message too big")
 
-	// ErrSendLimit is returned by Send when the message would not fit into
-	// what is left of SendLimit. Nothing of it was queued.
+	// ErrSendLimit is returned by Send, SendPrepared and SendPing, and by every
+	// way of writing under an Engine, when the message would not fit into what
+	// is left of SendLimit. Nothing of it was queued.
 	ErrSendLimit = errors.New("websocket: send queue is full")
 
 	// ErrHeartbeat is matched by the error of a connection whose peer did not

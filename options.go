@@ -49,9 +49,9 @@ type UpgradeOptions struct {
 	// and an error that matches ErrMessageTooBig.
 	MaxMessageSize int64
 
-	// Heartbeat is how long nothing may have come from the peer before a ping
-	// is sent, which is up to a quarter of that later after messages have come. It
-	// counts from the first read on. 0 means DefaultHeartbeat, negative means no
+	// Heartbeat is the interval: when nothing has come from the peer for so long,
+	// a ping is sent. After messages it may take up to a quarter longer. It counts
+	// from the first read on. 0 means DefaultHeartbeat, negative means no
 	// heartbeat.
 	Heartbeat time.Duration
 
@@ -64,8 +64,9 @@ type UpgradeOptions struct {
 	// negative means no bound.
 	CloseTimeout time.Duration
 
-	// SendLimit bounds what Send may queue, in bytes. 0 means
-	// DefaultSendLimit, negative means no bound.
+	// SendLimit bounds the queue that Send adds to, in bytes. What a Write has not
+	// sent yet stands in it too, but only under an Engine is Write bound by it.
+	// 0 means DefaultSendLimit, negative means no bound.
 	SendLimit int64
 
 	// NoCoalescing writes every message at once. Without it, replies written
