@@ -463,3 +463,10 @@ func (c *countedConn) Close() error {
 	c.once.Do(func() { c.open.Add(-1) })
 	return c.Conn.Close()
 }
+
+// What is left out of a server's answer is seen to be missing.
+func TestFirstLine(t *testing.T) {
+	assert.Equal(t, "not here", firstLine([]byte(" not here\nbut there\n")))
+	assert.Equal(t, strings.Repeat("x", 120), firstLine([]byte(strings.Repeat("x", 120))))
+	assert.Equal(t, strings.Repeat("x", 119)+"…", firstLine([]byte(strings.Repeat("x", 119)+"éé")))
+}

@@ -88,7 +88,7 @@ func (a *answer) asError(reason string) *HandshakeError {
 func firstLine(body []byte) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(string(body)), "\n")
 	if len(line) > 120 {
-		line = line[:120]
+		line = strings.ToValidUTF8(line[:120], "") + "…" // the cut may be inside a character
 	}
 	return strings.TrimSpace(line)
 }
