@@ -96,7 +96,7 @@ func TestOriginErrorSaysWhatWasCompared(t *testing.T) {
 	require.NoError(t, err)
 	err = checkOrigin(requestFrom("example.com:8080", "https://evil.example"), patterns)
 	assert.EqualError(t, err, `origin "https://evil.example" (evil.example port 443) is not the request's Host `+
-		`"example.com:8080" and matches none of OriginPatterns ["*.example.org" "https://a.example"]`)
+		`"example.com:8080" and matches none of OriginPatterns`, "whom else the server knows is not the client's business")
 	err = checkOrigin(requestFrom("example.com", "null"), patterns)
 	assert.ErrorContains(t, err, "origin null")
 }
