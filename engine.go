@@ -131,8 +131,8 @@ func (e *Engine) ending() (closed, hurry bool) {
 // many clients come back at once; Handler and Attach do the same behind net/http.
 //
 // Serve blocks until l fails and returns why; it is ErrEngineClosed after
-// Shutdown, which closes l, and an error that says what is wrong with opts if they
-// are. When l fails, the handshakes under way and what the Fallback does are ended;
+// Shutdown, with which l is closed whichever came first, and an error that says what
+// is wrong with opts if they are. When l fails, the handshakes under way and what the Fallback does are ended;
 // the connections that have become WebSockets stay.
 //
 // On Linux, connections that come to a *net.TCPListener close behind others are
@@ -151,6 +151,7 @@ func (e *Engine) Serve(l net.Listener, opts *ListenOptions, ev *Events) error {
 	defer m.close()
 	loops, ok := e.listen(&l)
 	if !ok {
+		_ = l.Close() // or clients would come, and nobody accept them
 		return ErrEngineClosed
 	}
 	m.usher = newRusher(l, loops, &reception{m: m, blocking: e.opts.Blocking, admit: e.enroll, gone: e.gone})

@@ -550,3 +550,14 @@ func TestEngineServeEndsWhatItAnswers(t *testing.T) {
 	require.NoError(t, within(t, 10*time.Second, <-shut))
 	require.ErrorIs(t, within(t, 10*time.Second, served), ErrEngineClosed)
 }
+
+// Whoever calls Serve after Shutdown must not leave clients to a listener that nobody
+// accepts from.
+func TestEngineServeAfterShutdownClosesListener(t *testing.T) {
+	e := newEngine(t, nil)
+	require.NoError(t, e.Shutdown(bg))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.ErrorIs(t, e.Serve(l, nil, &Events{}), ErrEngineClosed)
+	require.ErrorIs(t, l.Close(), net.ErrClosed, "it was open")
+}
