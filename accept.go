@@ -322,9 +322,17 @@ func (m *doorman) attend(nc net.Conn, next <-chan net.Conn, take func(nc net.Con
 func (m *doorman) attendOne(nc net.Conn, take func(nc net.Conn, d *decision)) {
 	v := m.gate.visit()
 	defer v.free()
+	returned := false
+	defer func() {
+		if !returned { // runtime.Goexit in a callback
+			_ = m.end(v)
+			_ = nc.Close()
+		}
+	}()
 	if m.admit(v, nc) == nil {
 		take(nc, &v.decision)
 	}
+	returned = true
 }
 
 // A fallback is an http.Server for connections whose first bytes have been

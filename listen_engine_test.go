@@ -561,3 +561,29 @@ func TestEngineServeAfterShutdownClosesListener(t *testing.T) {
 	require.ErrorIs(t, e.Serve(l, nil, &Events{}), ErrEngineClosed)
 	require.ErrorIs(t, l.Close(), net.ErrClosed, "it was open")
 }
+
+// An Accept that ends its goroutine (runtime.Goexit) ends its connection alone.
+func TestEngineServeAcceptEndsGoroutine(t *testing.T) {
+	e := newEngine(t, nil)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	served := async(func() error {
+		return e.Serve(l, &ListenOptions{Accept: func(h *Handshake) error {
+			if h.Request.URL.Path == "/exit" {
+				runtime.Goexit()
+			}
+			return nil
+		}}, echoAll)
+	})
+	gone := async(func() error {
+		_, err := Dial(bg, "ws://"+l.Addr().String()+"/exit", &DialOptions{HandshakeTimeout: -1})
+		return err
+	})
+	require.Error(t, within(t, 5*time.Second, gone))
+	c, err := Dial(bg, "ws://"+l.Addr().String(), nil)
+	require.NoError(t, err)
+	expectEcho(t, c)
+	require.NoError(t, c.CloseNow())
+	require.NoError(t, e.Shutdown(bg))
+	require.ErrorIs(t, within(t, 5*time.Second, served), ErrEngineClosed)
+}
