@@ -210,9 +210,12 @@ func (u *rusher) learn(nc net.Conn) {
 	u.learned = u.rc.Control(func(fd uintptr) { u.tuning.Apply(int(fd)) }) == nil
 }
 
-// close ends the handshakes that are under way on the loops.
+// close ends the handshakes that are under way on the loops. They hear of it from
+// home, behind the last newcomers that it brings them.
 func (u *rusher) close() {
-	for _, l := range u.loops {
-		l.call(func() { l.guests.close(u.r) })
-	}
+	u.home.call(func() {
+		for _, l := range u.loops {
+			l.call(func() { l.guests.close(u.r) })
+		}
+	})
 }

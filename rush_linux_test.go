@@ -694,3 +694,44 @@ func TestRushLeavesNobodyBehind(t *testing.T) {
 		assert.NotErrorIs(t, err, os.ErrDeadlineExceeded, "neither answered nor closed")
 	}
 }
+
+// A loop that is late to bring newcomers to another leaves none there once their
+// listener is gone: nobody would end their handshakes any more.
+func TestRushEndsThoseItBringsLate(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	e := newEngine(t, &EngineOptions{Loops: 2})
+	home := &e.loops[1].drivenLoop // of the first listener
+	over := make(chan struct{})
+	var once sync.Once
+	ev := &Events{Open: func(c *Conn) {
+		if d := c.l.transport().(*driven); rushed(c) && d.loop == home {
+			once.Do(func() {
+				l.Close()
+				<-over
+			})
+		}
+	}}
+	clients := make([]net.Conn, 20)
+	for i := range clients {
+		clients[i], err = net.Dial("tcp", l.Addr().String())
+		require.NoError(t, err)
+		defer clients[i].Close()
+		if i < 3 { // the last one is the first that comes to home
+			_, err = io.WriteString(clients[i], rawRequest+"\r\n")
+			require.NoError(t, err)
+		}
+	}
+	opts := &ListenOptions{Upgrade: &UpgradeOptions{HandshakeTimeout: -1}}
+	require.Error(t, within(t, 10*time.Second, async(func() error { return e.Serve(l, opts, ev) })))
+	heeded := make(chan struct{})
+	e.loops[0].call(func() { close(heeded) })
+	<-heeded // the other loop has ended what it had
+	close(over)
+	for i, nc := range clients[3:] {
+		nc.SetReadDeadline(time.Now().Add(5 * time.Second))
+		_, err := nc.Read(make([]byte, 1))
+		require.NotErrorIs(t, err, os.ErrDeadlineExceeded, "%d is still there", i)
+	}
+}
