@@ -124,7 +124,8 @@ var generation struct {
 }
 
 // adopt moves a connection whose reading side is the caller's away from net's
-// poller. It returns nil if that cannot be done.
+// poller. It returns nil if that cannot be done. Word of it is not listened to before
+// that is allowed.
 func adopt(c *Conn, ev *Events, loop *drivenLoop) *driven {
 	raw, ok := c.l.rd.t.(*rawTransport)
 	if !ok {
@@ -134,7 +135,7 @@ func adopt(c *Conn, ev *Events, loop *drivenLoop) *driven {
 	if err != nil {
 		return nil
 	}
-	d := &driven{c: c, ev: ev, loop: loop, fd: int32(fd)}
+	d := &driven{c: c, ev: ev, loop: loop, fd: int32(fd), listed: true} // no turn before it has moved
 	peer := addrPort(raw.nc.RemoteAddr())
 	d.remote, d.port = peer.Addr(), peer.Port()
 	d.local = unique.Make(addrPort(raw.nc.LocalAddr()))

@@ -76,6 +76,7 @@ func (l *engineLoop) attach(c *Conn, ev *Events) bool {
 	if d == nil {
 		return false
 	}
+	l.heard(d)
 	l.wake(d)
 	return true
 }

@@ -222,3 +222,19 @@ func TestLateLoopIsNotSilence(t *testing.T) {
 		require.NoError(t, c.Err())
 	}
 }
+
+// Word that is left while a connection moves to its loop has it looked at only once it
+// has moved: what the loop reads is not written any more. The race detector tells.
+func TestAttachBeforeTheFirstTurn(t *testing.T) {
+	e := newEngine(t, nil)
+	for range 50 {
+		c, peer := connectScripted(t, tcpPair, RoleServer)
+		peer.send(append(peer.text("first"), peer.text("second")...))
+		_, _, err := c.Read(bg)
+		require.NoError(t, err)
+		got := make(chan string, 1)
+		c.l.rd.bell.wake(wakeDrain)
+		require.NoError(t, e.Attach(c, &Events{Message: func(_ *Conn, _ MessageType, p []byte) { got <- string(p) }}))
+		assert.Equal(t, "second", within(t, 5*time.Second, got))
+	}
+}
