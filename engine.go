@@ -131,9 +131,9 @@ func (e *Engine) ending() (closed, hurry bool) {
 // many clients come back at once; Handler and Attach do the same behind net/http.
 //
 // Serve blocks until l fails and returns why; it is ErrEngineClosed after
-// Shutdown, with which l is closed whichever came first, and an error that says what
-// is wrong with opts if they are. When l fails, the handshakes under way and what the Fallback does are ended;
-// the connections that have become WebSockets stay.
+// Shutdown, which closes l also if it came first, and an error that says what is
+// wrong with opts if they are. When l fails, the handshakes under way and what the
+// Fallback does are ended; the connections that have become WebSockets stay.
 //
 // On Linux, connections that come to a *net.TCPListener close behind others are
 // accepted from its descriptor, with the socket options that l gives to the first,

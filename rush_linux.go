@@ -213,9 +213,12 @@ func (u *rusher) learn(nc net.Conn) {
 // close ends the handshakes that are under way on the loops. They hear of it from
 // home, behind the last newcomers that it brings them.
 func (u *rusher) close() {
-	u.home.call(func() {
+	end := func() {
 		for _, l := range u.loops {
 			l.call(func() { l.guests.close(u.r) })
 		}
-	})
+	}
+	if !u.home.call(end) {
+		end()
+	}
 }
