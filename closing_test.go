@@ -78,7 +78,9 @@ func checkAfterEnd(t *testing.T, c *Conn, cause error) {
 		}
 	}
 	assert.Equal(t, int64(0), c.BufferedAmount())
-	for range c.Messages(bg) {
+	for _, err := range c.Messages(bg) {
+		require.ErrorIs(t, err, net.ErrClosed, "Messages")
+		require.ErrorIs(t, err, cause, "Messages")
 		assert.False(t, CloseStatus(cause) == StatusNormalClosure)
 	}
 }

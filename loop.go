@@ -20,7 +20,7 @@ type loop struct {
 // ctx ends: then it returns the error. The caller holds the reader's role.
 func runLoop(ctx context.Context, l *blocking, handle func(ev *event) (more bool)) error {
 	if err := l.usable(ctx); err != nil {
-		return err
+		return err // after the end: to stand would look like being interrupted by it
 	}
 	lp := &loop{l: l, ctx: ctx, handle: handle, stands: l.rd.t.stands()}
 	for {
