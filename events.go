@@ -90,9 +90,8 @@ type served struct {
 
 // loop hands out what comes until the connection or ctx ends.
 func (s *served) loop(ctx context.Context) error {
-	discarded := s.c.l.discard(ctx)
-	if discarded != nil {
-		return discarded
+	if err := s.discard(ctx); err != nil {
+		return err
 	}
 	return runLoop(ctx, &s.c.l, func(ev *event) (more bool) {
 		s.c.l.rd.role.user.Store(true)
@@ -101,6 +100,21 @@ func (s *served) loop(ctx context.Context) error {
 		s.c.l.rd.reuse(ev)
 		return true
 	})
+}
+
+// discard receives the rest of a message that a MessageReader began, and hands out
+// what else comes meanwhile: pings, pongs, and that the queue has drained.
+func (s *served) discard(ctx context.Context) error {
+	l := &s.c.l
+	l.serial++
+	var ev event
+	for l.streaming {
+		if err := l.next(ctx, true, &ev); err != nil {
+			return err
+		}
+		s.call(&ev)
+	}
+	return nil
 }
 
 // end gives the connection up and calls Close, once. It is also what a

@@ -179,6 +179,32 @@ func TestServeDrain(t *testing.T) {
 	})
 }
 
+// What comes before the rest of a message that a MessageReader began is told as
+// ever; the rest is dropped.
+func TestServeAfterReader(t *testing.T) {
+	overDrivers(t, func(t *testing.T, pair pairFunc, serve func(*Events, *Conn) error) {
+		c, peer := connectScripted(t, pair, RoleServer, ConnConfig{SendLimit: stuckSize, Heartbeat: -1})
+		peer.sends(peer.frame(OpText, false, "begun"))
+		_, r, err := c.Reader(bg)
+		require.NoError(t, err)
+		_, err = io.ReadFull(r, make([]byte, len("begun")))
+		require.NoError(t, err)
+		told := make(chan string, 10)
+		go serve(&Events{
+			Open:    func(c *Conn) { assert.NoError(t, c.Send(MessageBinary, make([]byte, stuckSize-100))) },
+			Message: func(_ *Conn, _ MessageType, p []byte) { told <- string(p) },
+			Ping:    func(_ *Conn, p []byte) { told <- "ping " + string(p) },
+			Drain:   func(*Conn) { told <- "drain" },
+		}, c)
+		peer.expect(OpBinary)
+		assert.Equal(t, "drain", within(t, time.Minute, told))
+		peer.sends(peer.frame(OpPing, true, "1"))
+		assert.Equal(t, "ping 1", within(t, time.Minute, told))
+		peer.sends(peer.frame(OpContinuation, true, "rest"), peer.text("whole"))
+		assert.Equal(t, "whole", within(t, time.Minute, told))
+	})
+}
+
 // CloseRead: control frames are answered, the context ends with the connection,
 // a data message closes with 1008, and Close waits for the end.
 func TestCloseRead(t *testing.T) {
