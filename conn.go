@@ -289,6 +289,9 @@ func (c *Conn) WriteText(ctx context.Context, s string) error {
 
 // WritePrepared is Write for a prepared message.
 func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
+	if !m.typ.valid() { // it did not come from NewPreparedMessage
+		return errMessageType
+	}
 	_, err := c.write(ctx, m.typ, m.payload, &m.shared)
 	return err
 }
@@ -316,7 +319,12 @@ func (c *Conn) Send(t MessageType, p []byte) error {
 }
 
 // SendPrepared is Send for a prepared message.
-func (c *Conn) SendPrepared(m *PreparedMessage) error { return c.send(m.typ, m.payload, &m.shared) }
+func (c *Conn) SendPrepared(m *PreparedMessage) error {
+	if !m.typ.valid() {
+		return errMessageType
+	}
+	return c.send(m.typ, m.payload, &m.shared)
+}
 
 func (c *Conn) send(t MessageType, p []byte, shared *flate.Shared) error {
 	open := !c.l.isClosed()

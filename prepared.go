@@ -8,7 +8,8 @@ import "github.com/seed86893212/websocket/internal/flate"
 // number of connections with WritePrepared or SendPrepared. Where compression
 // was agreed on, it is compressed once for each size of window and level in use, not
 // for each connection: so it does not refer to earlier messages, though later ones
-// may refer to it. It never changes and is safe for concurrent use.
+// may refer to it. It never changes and is safe for concurrent use. The zero
+// PreparedMessage is not a message: it is refused.
 type PreparedMessage struct {
 	typ     MessageType
 	payload []byte       // which nobody may change

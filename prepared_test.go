@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -38,6 +39,19 @@ func TestPreparedMessageRefused(t *testing.T) {
 	assert.Nil(t, m)
 	_, err = NewPreparedMessage(MessageBinary, []byte("a\xff"))
 	assert.NoError(t, err)
+}
+
+// The zero PreparedMessage would be a continuation frame of no message.
+func TestZeroPreparedMessage(t *testing.T) {
+	c, peer := connectScripted(t, pipePair, RoleServer)
+	var m PreparedMessage
+	sent := async(func() error {
+		assert.Equal(t, errMessageType, c.WritePrepared(bg, &m))
+		assert.Equal(t, errMessageType, c.SendPrepared(&m))
+		return c.WriteText(bg, "next")
+	})
+	assert.Equal(t, "next", peer.expect(OpText))
+	require.NoError(t, within(t, time.Minute, sent))
 }
 
 // A client masks a prepared message with a key of its own each time, and leaves
