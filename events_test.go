@@ -205,6 +205,23 @@ func TestServeAfterReader(t *testing.T) {
 	})
 }
 
+// A callback that closes the connection does not wait for itself, there either.
+func TestServeAfterReaderCloses(t *testing.T) {
+	overDrivers(t, func(t *testing.T, pair pairFunc, serve func(*Events, *Conn) error) {
+		c, peer := connectScripted(t, pair, RoleServer, ConnConfig{CloseTimeout: time.Hour, Heartbeat: -1})
+		peer.sends(peer.frame(OpText, false, "begun"))
+		_, r, err := c.Reader(bg)
+		require.NoError(t, err)
+		_, err = io.ReadFull(r, make([]byte, len("begun")))
+		require.NoError(t, err)
+		closed := make(chan error, 1)
+		go serve(&Events{Ping: func(c *Conn, _ []byte) { closed <- c.Close(StatusGoingAway, "") }}, c)
+		peer.sends(peer.frame(OpPing, true, "1"))
+		assert.NoError(t, within(t, time.Minute, closed))
+		require.NoError(t, c.CloseNow())
+	})
+}
+
 // CloseRead: control frames are answered, the context ends with the connection,
 // a data message closes with 1008, and Close waits for the end.
 func TestCloseRead(t *testing.T) {
