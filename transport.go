@@ -107,8 +107,8 @@ var bigChunks, chunks = sync.Pool{New: func() any { return &chunk{buf: make([]by
 	sync.Pool{New: func() any { return new(chunk) }}
 
 // chunkSize is how much is received at a time where a buffer is taken only once
-// there is something to receive: a message of 64 KiB with its header at once, and
-// the allocator has no larger size for that.
+// there is something to receive. A message of 64 KiB fits with its header, and the
+// allocator would round up anything that does to this.
 const chunkSize = 72 << 10
 
 // empty reports whether everything has been taken in.
