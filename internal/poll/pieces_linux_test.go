@@ -42,3 +42,29 @@ func TestRecvLargeThenReset(t *testing.T) {
 		require.Equal(t, sent, total)
 	}
 }
+
+// Not every socket tells what there is to receive. Nothing may be left behind there:
+// the transports take a receipt with room left over for all there was.
+func TestRecvPiecesUntold(t *testing.T) {
+	s, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.NETLINK_USERSOCK)
+	if err != nil {
+		t.Skip("no netlink:", err)
+	}
+	defer unix.Close(s)
+	require.NoError(t, unix.Bind(s, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}))
+	self, err := unix.Getsockname(s)
+	require.NoError(t, err)
+	_, err = unix.IoctlGetInt(s, unix.SIOCINQ)
+	require.Error(t, err)
+
+	const piece = 1000
+	for range 2 {
+		require.NoError(t, unix.Sendto(s, make([]byte, piece), 0, self))
+	}
+	room := make([]byte, 5*piece)
+	n, err := recvPieces(uintptr(s), room, piece)
+	require.NoError(t, err)
+	require.Equal(t, 2*piece, n)
+	_, err = recvPieces(uintptr(s), room, piece)
+	require.Equal(t, syscall.EAGAIN, err)
+}

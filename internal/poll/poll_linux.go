@@ -59,10 +59,12 @@ func recvPieces(fd uintptr, p []byte, most int) (n int, err error) {
 }
 
 // waits reports whether there is something to receive. To try and see would use up
-// an error, which the system tells of once.
+// an error, which the system tells of once. That is done only where the system
+// does not say, as with Multipath TCP before Linux 5.17: a receipt that leaves room
+// is taken for all there was, so what it leaves behind would lie there.
 func waits(fd uintptr) bool {
 	n, err := unix.IoctlGetInt(int(fd), unix.SIOCINQ)
-	return err == nil && n > 0
+	return err != nil || n > 0
 }
 
 // Send sends what it can of p without waiting. syscall.EAGAIN says that there
