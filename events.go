@@ -61,6 +61,7 @@ func (ev *Events) Serve(ctx context.Context, c *Conn) error {
 func (ev *Events) serve(ctx context.Context, c *Conn) error {
 	s := served{ev: ev, c: c}
 	defer s.end()
+	open := !c.l.isClosed()
 	c.l.beat()
 	s.call(&event{kind: eventStart})
 	err := s.loop(ctx)
@@ -76,6 +77,8 @@ func (ev *Events) serve(ctx context.Context, c *Conn) error {
 		return err
 	case c.l.endedWell(err):
 		return nil
+	case open: // an end that a callback has lived to see is the cause, too
+		return c.l.atEnd()
 	}
 	return err
 }

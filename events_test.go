@@ -222,6 +222,32 @@ func TestServeAfterReaderCloses(t *testing.T) {
 	})
 }
 
+// Serve is one call: the connection that ends during a callback has not ended
+// before, whatever Serve is about then.
+func TestServeEndsInACallback(t *testing.T) {
+	end := func(c *Conn) { c.l.end(errNoHeartbeat, false) }
+	overTransports(t, func(t *testing.T, pair pairFunc) {
+		for name, ev := range map[string]*Events{
+			"Open": {Open: end},
+			"Ping": {Ping: func(c *Conn, _ []byte) { end(c) }},
+		} {
+			for _, begun := range []bool{false, true} {
+				c, peer := connectScripted(t, pair, RoleServer, ConnConfig{Heartbeat: -1})
+				if begun {
+					peer.sends(peer.frame(OpText, false, "begun"))
+					_, _, err := c.Reader(bg)
+					require.NoError(t, err)
+				}
+				peer.sends(peer.frame(OpPing, true, "1"))
+				err := within(t, time.Minute, async(func() error { return ev.Serve(bg, c) }))
+				assert.ErrorIs(t, err, ErrHeartbeat, name)
+				assert.NotErrorIs(t, err, net.ErrClosed, "%s, begun %v", name, begun)
+				peer.Close()
+			}
+		}
+	})
+}
+
 // CloseRead: control frames are answered, the context ends with the connection,
 // a data message closes with 1008, and Close waits for the end.
 func TestCloseRead(t *testing.T) {
