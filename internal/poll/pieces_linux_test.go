@@ -14,8 +14,8 @@ import (
 // arrived waits until n bytes can be received.
 func arrived(t *testing.T, fd uintptr, n int) {
 	require.Eventually(t, func() bool {
-		have, err := unix.IoctlGetInt(int(fd), unix.SIOCINQ)
-		return err == nil && have >= n
+		have, err := unix.IoctlGetUint32(int(fd), unix.SIOCINQ)
+		return err == nil && int(have) >= n
 	}, 10*time.Second, time.Millisecond)
 }
 
@@ -54,7 +54,7 @@ func TestRecvPiecesUntold(t *testing.T) {
 	require.NoError(t, unix.Bind(s, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}))
 	self, err := unix.Getsockname(s)
 	require.NoError(t, err)
-	_, err = unix.IoctlGetInt(s, unix.SIOCINQ)
+	_, err = unix.IoctlGetUint32(s, unix.SIOCINQ)
 	require.Error(t, err)
 
 	const piece = 1000

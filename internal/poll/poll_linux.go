@@ -63,7 +63,7 @@ func recvPieces(fd uintptr, p []byte, most int) (n int, err error) {
 // does not say, as with Multipath TCP before Linux 5.17: a receipt that leaves room
 // is taken for all there was, so what it leaves behind would lie there.
 func waits(fd uintptr) bool {
-	n, err := unix.IoctlGetInt(int(fd), unix.SIOCINQ)
+	n, err := unix.IoctlGetUint32(int(fd), unix.SIOCINQ)
 	return err != nil || n > 0
 }
 
