@@ -134,11 +134,11 @@
 //
 // http.Server.Shutdown neither closes connections that have become WebSockets nor
 // waits for them, and the server's BaseContext does not end the contexts of the
-// requests that Handler passes on. A server that is to end in order gives Messages or Events.Serve a
-// context of its own and cancels it; Serve then closes the connection, and after
-// Messages the program does, with [StatusGoingAway]. Then it waits for the
-// functions that Handler runs. [Engine.Shutdown] does all this for what is
-// attached.
+// requests that Handler passes on. A server that is to end in order gives Messages
+// or Events.Serve a context of its own and cancels it; Serve then closes the
+// connection, and after Messages the program does, with [StatusGoingAway]. Then it
+// waits for the functions that Handler runs. [Engine.Shutdown] does all this for
+// what is attached.
 //
 // # Errors
 //

@@ -8,7 +8,7 @@
 // it is taken for a call that waits, and others are woken to do the work of a
 // thread that is back the next moment. But the garbage collector has to wait for a
 // call that nobody knows of, so there is a bound to what one moves. It is a high
-// one: the same in smaller pieces costs a fifth more, since the peer is woken, and
+// one: the same in smaller pieces costs more, since the peer is woken, and
 // acknowledges, for each.
 package poll
 
