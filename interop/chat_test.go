@@ -105,7 +105,19 @@ func TestChat(t *testing.T) {
 
 	t.Run("name taken", func(t *testing.T) {
 		other := chatter{b.open(t, "http://"+address+"/")}
-		other.join(t, "Ann")
+		// In a hurry: before the server has said hello.
+		other.until(t, `$("#state").textContent.includes("open")`)
+		other.run(t, `
+			const state = document.querySelector("#state");
+			const observer = new MutationObserver(() => {
+				if (!state.textContent.startsWith("open")) return;
+				observer.disconnect();
+				document.querySelector("#name").value = "Ann";
+				document.querySelector("#join").click();
+			});
+			observer.observe(state, { childList: true, characterData: true, subtree: true });
+			window.chat.socket.close(3000); // and come back
+		`, nil)
 		other.until(t, `!$("#notice").hidden && $("#notice").textContent.includes("Ann")`)
 		var name string
 		other.run(t, `return document.querySelector("#name").value`, &name)

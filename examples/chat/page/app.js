@@ -14,6 +14,7 @@ url.protocol = url.protocol.replace("http", "ws");
 const connection = new Connection(url, ["chat"]);
 
 let wanted = ""; // the name to join with; empty for who has not joined or has left
+let greeted = false; // the server has said hello on this connection
 let me = null; // the server's { id, name } for us, once we have joined
 let announced = null; // the message about the image that comes next
 let seen = 0; // date of the latest message shown
@@ -25,6 +26,7 @@ const list = new Intl.ListFormat("en");
 
 const handlers = {
   id(m) {
+    greeted = true;
     showUsers(m.users ?? []);
     if (wanted) askIn();
   },
@@ -127,6 +129,7 @@ function giveBack(texts) {
 connection.addEventListener("state", () => {
   if (connection.state !== "open") {
     me = announced = null;
+    greeted = false;
     giveBack(pending.splice(0));
     log.busy = false;
   }
@@ -235,8 +238,8 @@ $("welcome").addEventListener("submit", (event) => {
   event.preventDefault();
   wanted = $("name").value.trim() || "Guest";
   notify("");
-  if (connection.state === "open") askIn();
-  else connection.open();
+  if (greeted) askIn();
+  else connection.open(); // and ask once the server has said hello
   showJoined();
 });
 
