@@ -124,8 +124,8 @@ var generation struct {
 }
 
 // adopt moves a connection whose reading side is the caller's away from net's
-// poller. It returns nil if that cannot be done. Word of it is not listened to before
-// that is allowed.
+// poller. It returns nil if that cannot be done. It counts as listed, so that word of
+// it gives it no turn before its loop has heard of it.
 func adopt(c *Conn, ev *Events, loop *drivenLoop) *driven {
 	raw, ok := c.l.rd.t.(*rawTransport)
 	if !ok {
