@@ -148,35 +148,21 @@ func takeWhole(b []byte, side Role, limit int64, ev *event) int {
 		return 0
 	}
 	p := b[head : head+length : head+length] // appending to it must not touch the next frame
-	var key uint32
-	if side == RoleServer {
-		key = binary.LittleEndian.Uint32(b[head-4:])
+	ok := true
+	switch {
+	case side == RoleServer && op == OpText:
+		ok = unmaskText(p, binary.LittleEndian.Uint32(b[head-4:]))
+	case side == RoleServer:
+		xor.Mask(p, binary.LittleEndian.Uint32(b[head-4:]))
+	case op == OpText:
+		ok = validText(p)
 	}
-	if !unmaskWhole(p, op, side, key) {
+	if !ok {
 		ev.fail(errText())
 		return head + length
 	}
 	ev.kind, ev.typ, ev.data, ev.final, ev.kept = eventMessage, MessageType(op), p, true, false
 	return head + length
-}
-
-// unmaskWhole unmasks the payload of a whole message and reports whether it may be
-// what op says.
-func unmaskWhole(p []byte, op Opcode, side Role, key uint32) bool {
-	switch masked := side == RoleServer; {
-	case op == OpText:
-		var text textCheck
-		var ok bool
-		if masked {
-			_, ok = text.unmask(p, key)
-		} else {
-			ok = text.write(p)
-		}
-		return ok && text.whole()
-	case masked:
-		xor.Mask(p, key)
-	}
-	return true
 }
 
 // begin applies to a frame, from its header, what does not depend on the frame

@@ -24,3 +24,6 @@ func (t *textCheck) whole() bool { return t.Whole() }
 
 // validText reports whether p is a whole valid text.
 func validText(p []byte) bool { return xor.Valid(p) }
+
+// unmaskText is validText for text that it unmasks, in place and in the same pass.
+func unmaskText(p []byte, key uint32) bool { return xor.MaskValid(p, key) }

@@ -57,6 +57,9 @@ func text(state uint8, p []byte) uint8 {
 		if !textAVX2(unsafe.SliceData(p), n, leads[state/6]) {
 			return broken
 		}
+		if n == len(p) {
+			return ending(p)
+		}
 		return walk(ending(p[:n]), p[n:])
 	default:
 		return walk(state, p)
@@ -78,9 +81,14 @@ func maskText(state uint8, p []byte, key uint32) uint8 {
 	case kind == avx2:
 		n := len(p) &^ 31
 		ok := maskTextAVX2(unsafe.SliceData(p), n, key, leads[state/6])
-		Mask(p[n:], key)
+		if n < len(p) {
+			Mask(p[n:], key)
+		}
 		if !ok {
 			return broken
+		}
+		if n == len(p) {
+			return ending(p)
 		}
 		return walk(ending(p[:n]), p[n:])
 	default:

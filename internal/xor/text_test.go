@@ -63,6 +63,10 @@ func checkText(t *testing.T, p []byte, cut int) {
 	if got := Valid(p); got != whole {
 		t.Fatalf("Valid(% x) = %v", p, got)
 	}
+	Mask(q, key)
+	if got := MaskValid(q, key); got != whole || !bytes.Equal(before, q) {
+		t.Fatalf("MaskValid(% x) = %v, and made % x of it", p, got, q)
+	}
 }
 
 // boundary bytes of each range in RFC 3629, section 4.

@@ -62,6 +62,14 @@ func (t *Text) Whole() bool { return t.state == whole }
 
 // Valid reports whether p is valid UTF-8.
 func Valid(p []byte) bool {
-	var t Text
-	return t.Write(p) && t.Whole()
+	return len(p) <= shortMax && shortASCII(p) || text(whole, p) == whole
+}
+
+// MaskValid masks p in place as Mask does, and reports whether what comes out is
+// valid UTF-8.
+func MaskValid(p []byte, key uint32) bool {
+	if len(p) > shortMax {
+		return maskText(whole, p, key) == whole
+	}
+	return mask(unsafe.SliceData(p), unsafe.SliceData(p), len(p), key)&highBits == 0 || text(whole, p) == whole
 }
