@@ -64,6 +64,7 @@ var house = []houseFile{
 	{name: "ping.go", floor: 5},
 	{name: "alarm.go", floor: 5},
 	{name: "outgoing.go", floor: 5},
+	{name: "rarely.go", floor: 5},
 	{name: "flusher.go", floor: 5},
 	{name: "reader.go", floor: 5},
 	{name: "writer.go", floor: 5},

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"math"
 	"sync"
-	"time"
 )
 
 // helpRounds is how often a writer sends for others once its own is sent.
@@ -32,24 +31,10 @@ type flusher struct {
 	out      outbound
 	news     tidings // to be told
 	flushing bool    // somebody has the role
-	parked   bool    // that is the driver, until there is room
 	full     bool    // the queue was full: say when it has drained
 	queues   bool    // nobody may wait: writes queue, within the limit
+	waits    bool    // what t says of sendWaits
 	over     bool    // nothing is written any more: see err
-}
-
-// rarely is what most connections need never.
-type rarely struct {
-	err    error        // of the transport, if that is why nothing is written any more
-	bell   bell         // wakes who flushes and waits for room
-	unlent sync.Cond    // box.lent has become 0
-	spare  *writeWaiter // a list of waiters for those to come
-	spares uint8        // its length
-
-	freed chan struct{} // closed when a message in fragments has ended, if somebody waits
-	timer *time.Timer   // ends a deferral
-	// Where the last heartbeat ends, and how far writing was when last asked.
-	beat, beatSeen int64
 }
 
 // seldom returns rare, which it makes if there is none. The caller holds mu.
@@ -73,7 +58,7 @@ const (
 )
 
 func (f *flusher) init(t transport, role Role, owner flushOwner) {
-	f.t, f.owner = t, owner
+	f.t, f.owner, f.waits = t, owner, t.sendWaits()
 	f.out.masks = role == RoleClient
 }
 
@@ -123,27 +108,6 @@ func (f *flusher) written() int64 {
 	return f.box.written()
 }
 
-// waiter returns a waiter for tk. The caller holds mu.
-func (f *flusher) waiter(tk ticket) *writeWaiter {
-	r := f.seldom()
-	wt := r.spare
-	if wt == nil {
-		return &writeWaiter{ticket: tk, ready: make(chan struct{}, 1)}
-	}
-	r.spare, wt.next = wt.next, nil
-	r.spares--
-	wt.ticket, wt.lead = tk, false
-	return wt
-}
-
-// done gives a waiter back. The caller holds mu.
-func (f *flusher) done(wt *writeWaiter) {
-	if r := f.seldom(); r.spares < maxSpare {
-		wt.next, r.spare = r.spare, wt
-		r.spares++
-	}
-}
-
 // answerLate answers the ping that had to wait. The caller holds mu.
 func (f *flusher) answerLate() {
 	if f.box == nil || !f.box.late {
@@ -162,13 +126,17 @@ func (f *flusher) unlockFlush() {
 		f.mu.Unlock()
 		return
 	}
-	if f.t.sendWaits() {
+	if f.waits {
 		f.flushing = true
 		go f.drain()
 		f.mu.Unlock()
 		return
 	}
 	f.trySend()
+	if f.rests() {
+		f.mu.Unlock()
+		return
+	}
 	f.pass()
 	f.unlockTell()
 }
@@ -179,6 +147,19 @@ func (f *flusher) trySend() {
 	f.flushing = true
 	f.box.own, f.box.ctx = ticket{}, context.Background()
 	f.run()
+}
+
+// rests is pass where that is nearly all there is to do, as it mostly is: everything has
+// been sent, nobody waits and nobody is to be told. False says that it has done
+// nothing. The caller has the role and holds mu.
+func (f *flusher) rests() bool {
+	box := f.box
+	if f.over || f.full || f.news != 0 || !box.spent() {
+		return false
+	}
+	f.flushing, f.box, f.sent = false, nil, box.added
+	box.giveBack()
+	return true
 }
 
 // drain sends everything, waiting as long as it takes. It has the role.
@@ -194,11 +175,11 @@ func (f *flusher) drain() {
 // or drops what is left if nothing can be sent any more.
 func (f *flusher) resume() {
 	f.mu.Lock()
-	if !f.parked {
+	if f.box == nil || !f.box.parked {
 		f.mu.Unlock()
 		return
 	}
-	f.parked = false
+	f.box.parked = false
 	f.trySend()
 	f.pass()
 	f.unlockTell()
@@ -218,7 +199,7 @@ func (f *flusher) adopt(t transport) bool {
 	if f.flushing || f.over {
 		return false
 	}
-	f.t = t
+	f.t, f.waits = t, t.sendWaits()
 	if f.rare != nil {
 		f.rare.bell.adopt(t)
 	}
@@ -239,7 +220,7 @@ func (f *flusher) flush(ctx context.Context) error {
 // wait waits until tk's bytes have been sent, by this goroutine if nobody else
 // sends. The caller holds mu, which is released.
 func (f *flusher) wait(ctx context.Context, tk ticket) (accepted bool, err error) {
-	if f.queues && !f.flushing && !f.t.sendWaits() { // only the driver waits for room
+	if f.queues && !f.flushing && !f.waits { // only the driver waits for room
 		f.trySend()
 		f.pass()
 		if f.over || f.written() >= tk.to {
@@ -261,7 +242,7 @@ func (f *flusher) leads(ctx context.Context, tk ticket) bool {
 		return false
 	}
 	f.flushing = true
-	if f.t.sendWaits() && ctx.Done() != nil {
+	if f.waits && ctx.Done() != nil {
 		go f.drain()
 		return false
 	}
@@ -273,6 +254,10 @@ func (f *flusher) leads(ctx context.Context, tk ticket) bool {
 // released, and has the role, which is passed on.
 func (f *flusher) lead() (accepted bool, err error) {
 	f.run()
+	if f.rests() {
+		f.mu.Unlock()
+		return true, nil
+	}
 	return f.led()
 }
 
@@ -288,25 +273,27 @@ func (f *flusher) led() (accepted bool, err error) {
 // without waiting if there are none. Nearly always that takes one call. The
 // caller has the role and holds mu, which is released meanwhile.
 func (f *flusher) run() {
-	if f.t.sendWaits() || !f.once() {
+	if f.waits || !f.once() {
 		f.runOn()
 	}
 }
 
 // once sends once. It reports whether that was enough.
 func (f *flusher) once() (done bool) {
-	s := &f.box.sending
-	s.p, s.q = f.box.lend(math.MaxInt)
+	box := f.box
+	box.p, box.q = box.lendAll()
 	f.mu.Unlock()
-	n, err := f.t.try(s)
+	n, err := f.t.try(&box.sending)
 	f.mu.Lock()
-	s.p, s.q = nil, nil
+	box.p, box.q = nil, nil
 	f.returned(n)
-	again := err == errAgain
-	if err != nil && !again {
+	if err == nil {
+		return f.over || box.pending() == 0
+	}
+	if err != errAgain {
 		f.flushed(err)
 	}
-	return f.over || f.box.pending() == 0 || again && f.box.own.to == 0
+	return f.over || box.pending() == 0 || err == errAgain && box.own.to == 0
 }
 
 // runOn is run where one call is not enough.
@@ -331,7 +318,7 @@ func (f *flusher) returned(n int) {
 // join waits until tk's bytes have been sent by somebody else, or the role is
 // passed on. The caller holds mu, which is released.
 func (f *flusher) join(ctx context.Context, tk ticket) (accepted bool, err error) {
-	wt := f.waiter(tk)
+	wt := f.seldom().waiter(tk)
 	f.box.queue = append(f.box.queue, wt)
 	f.mu.Unlock()
 	select {
@@ -345,7 +332,7 @@ func (f *flusher) join(ctx context.Context, tk ticket) (accepted bool, err error
 		}
 	}
 	tk, lead := wt.ticket, wt.lead
-	f.done(wt)
+	f.seldom().done(wt)
 	if lead && ctx.Err() == nil {
 		f.box.own, f.box.ctx = tk, ctx
 		return f.lead()
@@ -383,7 +370,7 @@ func (f *flusher) settle(ctx context.Context, tk ticket) (accepted bool, err err
 // On a transport whose sends wait, it reads a copy if the context can end. The
 // caller holds mu, which is released meanwhile.
 func (f *flusher) unlend(tk *ticket) {
-	for f.box != nil && f.box.lent > 0 && (tk.referred || !f.t.sendWaits()) && f.box.written() < tk.to {
+	for f.box != nil && f.box.lent > 0 && (tk.referred || !f.waits) && f.box.written() < tk.to {
 		f.seldom().unlent.Wait()
 	}
 }
@@ -400,11 +387,11 @@ func (f *flusher) step() (done bool) {
 			return true
 		}
 		mine := f.box.written() < f.box.own.to
-		if !mine && (round >= helpRounds || len(f.box.queue) > 0 || f.t.sendWaits()) {
+		if !mine && (round >= helpRounds || len(f.box.queue) > 0 || f.waits) {
 			return true // a send that waits would hold its caller up for others
 		}
 		limit := math.MaxInt
-		if f.t.sendWaits() {
+		if f.waits {
 			limit = waitingSend
 		}
 		p, q := f.box.lend(limit)
@@ -455,9 +442,9 @@ func (f *flusher) pass() {
 		}
 		f.shelve()
 	case f.t.needRoom():
-		f.parked = true
+		f.box.parked = true
 		f.box.wakeSent()
-	case len(f.box.queue) > 0 && !f.t.sendWaits():
+	case len(f.box.queue) > 0 && !f.waits:
 		wt := f.box.queue[0]
 		f.box.queue = append(f.box.queue[:0], f.box.queue[1:]...)
 		wt.lead = true

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -58,4 +59,60 @@ func TestDriverDoesNotCutIn(t *testing.T) {
 	w.shut()
 	w.resume()
 	assert.Nil(t, w.box)
+}
+
+// What needs more than the role to be given up is not given up the short way.
+func TestRests(t *testing.T) {
+	sent := func() *writer {
+		c := &Conn{agreed: &nothingAgreed}
+		c.l.init(&memoryTransport{}, RoleServer, (&ConnConfig{Heartbeat: -1}).settings(), deflation{}, nil)
+		w := &c.l.wr
+		w.mu.Lock()
+		t.Cleanup(w.mu.Unlock)
+		w.load().add(&w.out, OpText, true, []byte("sent"))
+		w.trySend()
+		return w
+	}
+	for name, also := range map[string]func(w *writer){
+		"something to send":   func(w *writer) { w.box.add(&w.out, OpText, true, nil) },
+		"a large payload":     func(w *writer) { w.box.refer([]byte("large")) },
+		"something held":      func(w *writer) { w.box.hold([]byte("held")) },
+		"somebody who waits":  func(w *writer) { w.box.queue = append(w.box.queue, &writeWaiter{}) },
+		"a ping to answer":    func(w *writer) { w.box.late = true },
+		"a send under way":    func(w *writer) { w.box.lent = 1 },
+		"a queue that drains": func(w *writer) { w.full = true },
+		"something to tell":   func(w *writer) { w.news = tidingsFailed },
+		"a failure":           func(w *writer) { w.flushed(errors.New("broken")) },
+		"the end":             func(w *writer) { w.over = true },
+	} {
+		w := sent()
+		also(w)
+		box := w.box
+		assert.False(t, w.rests(), name)
+		assert.True(t, w.flushing && w.box == box, name)
+	}
+	w := sent()
+	assert.True(t, w.rests())
+	assert.True(t, !w.flushing && w.box == nil && w.sent == 6)
+}
+
+// Who gets an outgoing next finds nothing in it of who had it before.
+func TestGiveBack(t *testing.T) {
+	g := newOutgoing(1 << 20)
+	var out outbound
+	g.pongFits([]byte("ping"))
+	g.add(&out, OpPong, true, []byte("ping"))
+	g.pingFits(nil)
+	g.add(&out, OpPing, true, nil)
+	g.own, g.ctx, g.err = ticket{to: everything}, bg, errAgain
+	p, _ := g.lendAll()
+	g.done(len(p))
+	require.True(t, g.spent())
+	g.giveBack()
+	assert.Nil(t, g.ctx)
+	assert.NoError(t, g.err)
+	for name, left := range map[string]int64{"pongs": int64(g.pongs), "pings": int64(g.pings), "toGo": g.toGo, "off": int64(g.off), "lent": int64(g.lent)} {
+		assert.Zero(t, left, name)
+	}
+	assert.True(t, g.empty() && !g.late && !g.parked)
 }

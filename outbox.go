@@ -66,13 +66,20 @@ func (o *outbox) detach() {
 // Until done is called with the number of them that were written they must not
 // change.
 func (o *outbox) lend(limit int) (p, q []byte) {
+	p, q = o.lendAll()
+	p = p[:min(len(p), limit)]
+	q = q[:min(len(q), limit-len(p))]
+	o.lent = len(p) + len(q)
+	return p, q
+}
+
+// lendAll is lend without a limit.
+func (o *outbox) lendAll() (p, q []byte) {
 	if len(o.ref) == 0 {
 		p = o.buf[o.off:]
 	} else {
 		p, q = o.buf[o.off:o.refAt], o.ref
 	}
-	p = p[:min(len(p), limit)]
-	q = q[:min(len(q), limit-len(p))]
 	o.lent = len(p) + len(q)
 	return p, q
 }

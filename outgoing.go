@@ -38,9 +38,10 @@ const maxSpare = 8
 type outgoing struct {
 	outbox
 	sending
-	queue []*writeWaiter // those who joined, in order
-	own   ticket         // of who flushes
-	ctx   context.Context
+	queue  []*writeWaiter // those who joined, in order
+	own    ticket         // of who flushes
+	ctx    context.Context
+	parked bool // who flushes is the driver, and waits for room
 }
 
 var outgoings = sync.Pool{New: func() any { return new(outgoing) }}
@@ -67,13 +68,31 @@ func (g *outgoing) free() {
 	outgoings.Put(g)
 }
 
+// giveBack is free for one that is spent. Nobody reads what is left in it before
+// it is written again.
+func (g *outgoing) giveBack() {
+	if cap(g.buf) > keptBuffer {
+		g.free()
+		return
+	}
+	g.ctx, g.err, g.toGo, g.pongs, g.pings = nil, nil, 0, 0, 0
+	outgoings.Put(g)
+}
+
+// spent reports whether all has been sent, and nothing waits or is to be answered.
+func (g *outgoing) spent() bool {
+	return len(g.buf) == 0 && len(g.ref) == 0 && len(g.held) == 0 && len(g.queue) == 0 && !g.late && g.lent == 0
+}
+
 // empty reports whether nothing is in it, and nobody waits.
 func (g *outgoing) empty() bool { return g.size() == 0 && len(g.queue) == 0 }
 
 // room makes room for n more bytes in the buffer.
 func (g *outgoing) room(n int) {
-	g.compact()
 	if cap(g.buf)-len(g.buf) >= n {
+		return
+	}
+	if g.compact(); cap(g.buf)-len(g.buf) >= n {
 		return
 	}
 	if g.lent > 0 { // a send under way reads the old buffer

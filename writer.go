@@ -42,10 +42,36 @@ func (w *writer) init(t transport, role Role, set *settings, owner flushOwner) {
 // byte has been or what follows may refer to it.
 func (w *writer) write(ctx context.Context, op Opcode, p []byte, pc *parcel) (lead, accepted bool, err error) {
 	w.mu.Lock()
-	if pc == nil && w.accompanies(ctx, op, p) {
-		w.mu.Unlock()
-		return false, true, nil
+	if pc != nil || !w.fits(ctx, len(p)) {
+		return w.writeAny(ctx, op, p, pc)
 	}
+	tk := w.load().add(&w.out, op, true, p)
+	switch {
+	case w.holding.Load() && w.box.pending() < coalesceMax:
+		if !w.armed {
+			w.arm()
+		}
+		w.mu.Unlock()
+	case w.queues:
+		w.unlockFlush()
+	case w.leads(ctx, tk):
+		return true, false, nil
+	default:
+		accepted, err = w.join(ctx, tk)
+		return false, accepted, err
+	}
+	return false, true, nil
+}
+
+// fits reports whether a whole message of n bytes can be added without further
+// questions, as is nearly always so. The caller holds mu.
+func (w *writer) fits(ctx context.Context, n int) bool {
+	return !w.over && !w.open && !w.out.closed && n < referMin && !(w.queues && w.nearlyFull(maxHeader+n)) && ctx.Err() == nil
+}
+
+// writeAny is write for whatever it may be. The caller holds mu, which is released
+// unless it is to lead.
+func (w *writer) writeAny(ctx context.Context, op Opcode, p []byte, pc *parcel) (lead, accepted bool, err error) {
 	inside := pc != nil && pc.inside
 	if w.queues && w.open && !inside {
 		w.mu.Unlock()
@@ -75,7 +101,7 @@ func (w *writer) write(ctx context.Context, op Opcode, p []byte, pc *parcel) (le
 		return false, true, nil
 	}
 	var tk ticket
-	if len(p) < referMin || w.t.sendWaits() && ctx.Done() != nil { // then a copy is sent by somebody else
+	if len(p) < referMin || w.waits && ctx.Done() != nil { // then a copy is sent by somebody else
 		tk = w.load().add(&w.out, op, final, p)
 	} else {
 		tk = w.load().addReferred(&w.out, op, final, p)
@@ -92,31 +118,20 @@ func (w *writer) write(ctx context.Context, op Opcode, p []byte, pc *parcel) (le
 	return false, accepted, err
 }
 
-// accompanies is the short way of a whole message that can wait with others, as they
-// mostly can while the peer sends faster than it is read. False says that it has
-// done nothing. The caller holds mu.
-func (w *writer) accompanies(ctx context.Context, op Opcode, p []byte) bool {
-	if !w.armed || w.box == nil || w.over || w.open || w.out.closed || !w.holding.Load() || ctx.Err() != nil {
-		return false
-	}
-	n := maxHeader + len(p)
-	if n > cap(w.box.buf)-len(w.box.buf) || w.box.pending()+n > coalesceMax || w.queues && w.nearlyFull(n) {
-		return false
-	}
-	w.box.set(w.out.appendFrame(w.box.buf, op, true, p, newMaskingKey))
-	return true
-}
-
 // nearlyFull reports whether n more bytes fill more than half of the queue. The
 // caller holds mu.
 func (w *writer) nearlyFull(n int) bool {
-	return w.set.sendLimit > 0 && w.box.size()+int64(n) > w.set.sendLimit/2
+	size := int64(n)
+	if w.box != nil {
+		size += w.box.size()
+	}
+	return w.set.sendLimit > 0 && size > w.set.sendLimit/2
 }
 
 // queue adds a frame and sends what can be sent of it without waiting. The caller
 // holds mu, which is released.
 func (w *writer) queue(op Opcode, final bool, p []byte) {
-	if len(p) >= referMin && !w.flushing && !w.t.sendWaits() {
+	if len(p) >= referMin && !w.flushing && !w.waits {
 		w.queueLarge(op, final, p)
 		return
 	}

@@ -1,0 +1,43 @@
+// What most connections never need for sending.
+
+package websocket
+
+import (
+	"sync"
+	"time"
+)
+
+// A rarely is what a flusher and its writer need only once somebody has to wait, a
+// heartbeat is due, or writing has failed. Its methods are called with their lock.
+type rarely struct {
+	err    error        // of the transport, if that is why nothing is written any more
+	bell   bell         // wakes who flushes and waits for room
+	unlent sync.Cond    // box.lent has become 0
+	spare  *writeWaiter // a list of waiters for those to come
+	spares uint8        // its length
+
+	freed chan struct{} // closed when a message in fragments has ended, if somebody waits
+	timer *time.Timer   // ends a deferral
+	// Where the last heartbeat ends, and how far writing was when last asked.
+	beat, beatSeen int64
+}
+
+// waiter returns a waiter for tk.
+func (r *rarely) waiter(tk ticket) *writeWaiter {
+	wt := r.spare
+	if wt == nil {
+		return &writeWaiter{ticket: tk, ready: make(chan struct{}, 1)}
+	}
+	r.spare, wt.next = wt.next, nil
+	r.spares--
+	wt.ticket, wt.lead = tk, false
+	return wt
+}
+
+// done takes a waiter back.
+func (r *rarely) done(wt *writeWaiter) {
+	if r.spares < maxSpare {
+		wt.next, r.spare = r.spare, wt
+		r.spares++
+	}
+}
