@@ -165,23 +165,36 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 		c.l.rd.grow(true)
 		err := c.l.discard(ctx)
 		if err == nil {
-			err = runLoop(ctx, &c.l, func(ev *event) (more bool) {
-				if ev.kind != eventMessage {
-					return true
-				}
-				c.l.rd.role.user.Store(true)
-				// A Close either sees that and does not wait for the body, or is seen.
-				more = !c.l.isOpen() || yield(Message{Type: ev.typ, Data: ev.data}, nil)
-				c.l.rd.role.user.Store(false)
-				c.l.rd.reuse(ev)
-				return more
-			})
+			r := &ranged{yield: yield}
+			err = r.run(ctx, &c.l, r)
 		}
 		if err != nil && !c.l.endedWell(err) {
 			c.l.rd.role.user.Store(true)
 			yield(Message{}, err)
 		}
 	}
+}
+
+// A ranged is a connection under Messages.
+type ranged struct {
+	loop
+	yield func(Message, error) bool
+}
+
+// handle runs the loop's body for a message.
+func (r *ranged) handle(ev *event) (more bool) {
+	if ev.kind != eventMessage {
+		return true
+	}
+	rd := &r.l.rd
+	rd.role.user.Store(true)
+	// A Close either sees that and does not wait for the body, or is seen.
+	more = !r.l.isOpen() || r.yield(Message{Type: ev.typ, Data: ev.data}, nil)
+	rd.role.user.Store(false)
+	if ev.kept {
+		rd.reuse(ev)
+	}
+	return more
 }
 
 // endLoop ends a loop: a closing handshake begun in its body is seen through.

@@ -281,7 +281,9 @@ func (d *driven) receive(in bool) {
 		case eventStart, eventChunk: // the rest of a message that a MessageReader began
 		default:
 			d.call(&ev)
-			l.rd.reuse(&ev)
+			if ev.kept {
+				l.rd.reuse(&ev)
+			}
 		}
 	}
 }
@@ -329,7 +331,7 @@ func (d *driven) drop() (ended bool) {
 	buf := &d.c.l.rd.buf
 	_, err := d.recv(buf, nil)
 	buf.free()
-	return err != nil && err != errAgain
+	return err != nil
 }
 
 // end gives the connection up and calls Close, once.
@@ -349,7 +351,7 @@ func (d *driven) end() {
 
 // call calls the callback for an event.
 func (d *driven) call(ev *event) {
-	s := served{ev: d.ev, c: d.c}
+	s := callbacks{ev: d.ev, c: d.c}
 	s.call(ev)
 }
 
@@ -375,11 +377,13 @@ func (d *driven) wakeRead(on bool) {
 // recv is for who has the turn, which alone closes the descriptor.
 func (d *driven) recv(in *input, p []byte) (int, error) {
 	n, err := recvFrom(uintptr(d.fd), in, p)
-	if n > 0 {
+	switch {
+	case n > 0:
 		return n, nil
-	}
-	if err == nil {
+	case err == nil:
 		return 0, io.EOF
+	case err == syscall.EAGAIN:
+		return 0, nil
 	}
 	return 0, d.name("read", err)
 }

@@ -59,12 +59,12 @@ func (ev *Events) Serve(ctx context.Context, c *Conn) error {
 
 // serve is Serve once the reading side has been taken over.
 func (ev *Events) serve(ctx context.Context, c *Conn) error {
-	s := served{ev: ev, c: c}
+	s := &served{callbacks: callbacks{ev: ev, c: c}}
 	defer s.end()
 	open := !c.l.isClosed()
 	c.l.beat()
 	s.call(&event{kind: eventStart})
-	err := s.loop(ctx)
+	err := s.await(ctx)
 	if ctx.Err() != nil && c.l.isOpen() {
 		_ = c.l.close(StatusGoingAway, "")
 	}
@@ -85,24 +85,36 @@ func (ev *Events) serve(ctx context.Context, c *Conn) error {
 
 // served is one connection under Serve.
 type served struct {
+	loop
+	callbacks
+	ended bool
+}
+
+// The callbacks of a connection are called by way of this.
+type callbacks struct {
 	ev       *Events
 	c        *Conn
-	ended    bool
 	panicked error
 }
 
-// loop hands out what comes until the connection or ctx ends.
-func (s *served) loop(ctx context.Context) error {
+// await hands out what comes until the connection or ctx ends.
+func (s *served) await(ctx context.Context) error {
 	if err := s.discard(ctx); err != nil {
 		return err
 	}
-	return runLoop(ctx, &s.c.l, func(ev *event) (more bool) {
-		s.c.l.rd.role.user.Store(true)
-		s.call(ev)
-		s.c.l.rd.role.user.Store(false)
-		s.c.l.rd.reuse(ev)
-		return true
-	})
+	return s.run(ctx, &s.c.l, s)
+}
+
+// handle calls the callback for an event of the loop.
+func (s *served) handle(ev *event) (more bool) {
+	rd := &s.l.rd
+	rd.role.user.Store(true)
+	s.call(ev)
+	rd.role.user.Store(false)
+	if ev.kept {
+		rd.reuse(ev)
+	}
+	return true
 }
 
 // discard receives the rest of a message that a MessageReader began, and hands out
@@ -137,7 +149,7 @@ func (s *served) end() {
 }
 
 // call calls the callback for an event and contains its panic.
-func (s *served) call(e *event) {
+func (s *callbacks) call(e *event) {
 	returned := false
 	defer func() {
 		if returned {

@@ -93,8 +93,17 @@ func (l *link) adopt(t transport) bool {
 // stands in the transport. It makes ev eventWait if there is nothing.
 func (l *link) poll(ev *event) {
 	for {
-		if l.advance(false, ev); ev.kind != eventMore {
+		switch {
+		case l.rd.dry():
+		case l.isOpen() && l.rd.whole(ev):
+			if ev.kind == eventMessage {
+				l.received(ev)
+			}
 			return
+		default:
+			if l.advance(false, ev); ev.kind != eventMore {
+				return
+			}
 		}
 		if l.receive(ev); ev.kind != eventMore {
 			return
@@ -105,11 +114,11 @@ func (l *link) poll(ev *event) {
 // receive receives once, without waiting. ev becomes eventMore, or eventWait if
 // there was nothing.
 func (l *link) receive(ev *event) {
-	switch err := l.rd.recv(); err {
-	case nil:
+	switch some, err := l.rd.recv(); {
+	case some:
 		l.alarm.received()
 		ev.kind = eventMore
-	case errAgain:
+	case err == nil:
 		ev.kind = eventWait
 	default:
 		ev.kind, ev.lost = eventLost, err

@@ -7,27 +7,33 @@ import "context"
 // A loop hands out one event after the other. Where the transport allows it, it
 // stands in the transport meanwhile, so that a message costs no more than its
 // receipt: nothing is set up and taken down around each wait.
+//
+// It is part of its handler: after a wait, all that a connection has in memory has
+// mostly left the caches, so that the fewer places it is in the better.
 type loop struct {
 	l      *blocking
 	ctx    context.Context
-	handle func(ev *event) (more bool)
+	to     handler
 	stands bool
 	ev     event // what ended the last stand
 	err    error
 }
 
-// runLoop calls handle with each event until it says stop, or the connection or
-// ctx ends: then it returns the error. The caller holds the reader's role.
-func runLoop(ctx context.Context, l *blocking, handle func(ev *event) (more bool)) error {
+// A handler is handed one event after the other, and says whether it wants more.
+type handler interface{ handle(ev *event) (more bool) }
+
+// run hands out one event after the other until to says stop, or the connection or ctx
+// ends: then it returns the error. The caller holds the reader's role.
+func (lp *loop) run(ctx context.Context, l *blocking, to handler) error {
 	if err := l.usable(ctx); err != nil {
 		return err // after the end: to stand would look like being interrupted by it
 	}
-	lp := &loop{l: l, ctx: ctx, handle: handle, stands: l.rd.t.stands()}
+	lp.l, lp.ctx, lp.to, lp.stands = l, ctx, to, l.rd.t.stands()
 	for {
 		switch err := lp.stand(); {
 		case err == errWoken:
 			if err := l.woken(ctx); err == errDrained {
-				if lp.ev.kind = eventDrain; !handle(&lp.ev) {
+				if lp.ev.kind = eventDrain; !to.handle(&lp.ev) {
 					return nil
 				}
 			} else if err != nil {
@@ -63,19 +69,20 @@ func (lp *loop) stand() error {
 func (lp *loop) step() (done bool) {
 	l := lp.l
 	for {
-		if lp.err = lp.next(); lp.err != nil {
+		if err := lp.next(); err != nil {
+			lp.err = err
 			return true
 		}
 		switch lp.ev.kind {
 		case eventClose, eventFail, eventLost:
 			return true
 		case eventWait:
-			lp.ev.data = nil // which lies in a buffer that is not ours any more
+			lp.ev.data, lp.ev.kept = nil, false // that buffer is not ours any more
 			l.park()
 			l.rd.watch(lp.ctx)
 			return false
 		}
-		if !lp.handle(&lp.ev) {
+		if !lp.to.handle(&lp.ev) {
 			lp.ev.kind = eventMore
 			return true
 		}

@@ -101,20 +101,27 @@ func growOwned(b []byte, n int) []byte {
 // event has been used. If a message may arrive in its reader's buffer, ev.data is
 // that.
 func (r *reader) next(stream bool, ev *event) {
-	if r.in == nil {
-		if r.buf.empty() {
-			ev.kind, ev.kept = eventMore, false
-			return
-		}
-		if !stream {
-			c := r.buf.chunk
-			if n := takeWhole(c.buf[c.r:c.w], r.side, r.limit, ev); n > 0 {
-				c.r += n
-				return
-			}
-		}
+	switch {
+	case r.dry():
+		ev.kind, ev.kept = eventMore, false
+	case stream || !r.whole(ev):
+		r.nextPart(stream, ev)
 	}
-	r.nextPart(stream, ev)
+}
+
+// dry reports whether there is nothing at all to hand out.
+func (r *reader) dry() bool { return r.in == nil && r.buf.empty() }
+
+// whole is next for what nearly always comes, where the reader is not dry: see
+// takeWhole. False says that it has done nothing.
+func (r *reader) whole(ev *event) bool {
+	if r.in != nil {
+		return false
+	}
+	c := r.buf.chunk
+	n := takeWhole(c.buf[c.r:c.w], r.side, r.limit, ev)
+	c.r += n
+	return n > 0
 }
 
 // nextPart is next for what may be cut, or not quite as it should be.
@@ -186,16 +193,20 @@ func (r *reader) took(n int, room []byte) {
 	}
 }
 
-// recv receives without waiting, inside the transport's stand. It returns
-// errAgain if there is nothing.
-func (r *reader) recv() error {
+// recv receives without waiting, inside the transport's stand, and reports whether
+// there was something.
+func (r *reader) recv() (some bool, err error) {
 	r.spare()
+	if r.in == nil {
+		n, err := r.t.recv(&r.buf, nil)
+		return n > 0, err
+	}
 	room := r.room()
 	n, err := r.t.recv(&r.buf, room)
-	if err == nil {
+	if n > 0 {
 		r.took(n, room)
 	}
-	return err
+	return n > 0, err
 }
 
 // watch gets the bell ready for a wait inside the transport's stand.
@@ -206,12 +217,9 @@ func (r *reader) watch(ctx context.Context) {
 	}
 }
 
-// reuse takes the memory of a message back that has been handed out in a loop.
-func (r *reader) reuse(ev *event) {
-	if ev.kept {
-		bufpool.Put(ev.data)
-	}
-}
+// reuse takes the memory of a message back that has been kept for a loop, which has
+// handed it out.
+func (r *reader) reuse(ev *event) { bufpool.Put(ev.data) }
 
 // free gives up every buffer. Nothing is read any more.
 func (r *reader) free() {

@@ -22,7 +22,7 @@ type transport interface {
 
 	// stand calls s.step each time that there may be something to receive, until
 	// that says that it is done or the transport is woken (errWoken). Inside
-	// step, recv receives as read does but returns errAgain instead of waiting.
+	// step, recv receives as read does but returns 0 instead of waiting.
 	// probes tells that it has done so on the word of the last receipt alone:
 	// what ended the stream since might not wake anybody. A transport that
 	// does not stand has none of these.

@@ -158,7 +158,7 @@ func (t *rawTransport) unpin() {
 // recv does not ask again after a receipt that left room: there was no more.
 func (t *rawTransport) recv(in *input, p []byte) (int, error) {
 	if t.drained {
-		return 0, errAgain
+		return 0, nil
 	}
 	n, err := recvFrom(t.readFD, in, p)
 	if n > 0 {
@@ -171,7 +171,7 @@ func (t *rawTransport) recv(in *input, p []byte) (int, error) {
 	}
 	switch {
 	case err == syscall.EAGAIN:
-		return 0, errAgain
+		return 0, nil
 	case err == nil:
 		return 0, io.EOF
 	}
@@ -191,9 +191,11 @@ func (t *rawTransport) flush(s stepper) error {
 
 func (t *rawTransport) try(s *sending) (n int, err error) {
 	if t.pin.CompareAndSwap(pinFree, pinBusy) {
-		t.fd = t.readFD
-		n, err = t.send(s.p, s.q)
+		n, err = sendTo(t.readFD, s.p, s.q)
 		t.pin.Store(pinFree)
+		if err != nil {
+			err = t.unsent(err)
+		}
 		return n, err
 	}
 	t.single = s
@@ -227,7 +229,7 @@ func (t *rawTransport) writable() func(fd uintptr) bool {
 }
 
 func (t *rawTransport) send(p, q []byte) (n int, err error) {
-	switch {
+	switch { // as sendTo, but with less stack, of which flush takes much
 	case len(q) == 0:
 		n, err = poll.Send(t.fd, p)
 	case len(p) == 0:
