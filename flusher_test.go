@@ -102,8 +102,6 @@ func TestGiveBack(t *testing.T) {
 	var out outbound
 	g.pongFits([]byte("ping"))
 	g.add(&out, OpPong, true, []byte("ping"))
-	g.pingFits(nil)
-	g.add(&out, OpPing, true, nil)
 	g.own, g.ctx, g.err = ticket{to: everything}, bg, errAgain
 	p, _ := g.lendAll()
 	g.done(len(p))
@@ -111,8 +109,5 @@ func TestGiveBack(t *testing.T) {
 	g.giveBack()
 	assert.Nil(t, g.ctx)
 	assert.NoError(t, g.err)
-	for name, left := range map[string]int64{"pongs": int64(g.pongs), "pings": int64(g.pings), "toGo": g.toGo, "off": int64(g.off), "lent": int64(g.lent)} {
-		assert.Zero(t, left, name)
-	}
-	assert.True(t, g.empty() && !g.late && !g.parked)
+	assert.Zero(t, g.toGo, "or pongs would count against a connection that has sent less")
 }

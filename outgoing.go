@@ -68,14 +68,14 @@ func (g *outgoing) free() {
 	outgoings.Put(g)
 }
 
-// giveBack is free for one that is spent. Nobody reads what is left in it before
-// it is written again.
+// giveBack is free for one that is spent. What is left in it is written again before
+// it counts.
 func (g *outgoing) giveBack() {
 	if cap(g.buf) > keptBuffer {
 		g.free()
 		return
 	}
-	g.ctx, g.err, g.toGo, g.pongs, g.pings = nil, nil, 0, 0, 0
+	g.ctx, g.err, g.toGo = nil, nil, 0
 	outgoings.Put(g)
 }
 
