@@ -90,7 +90,7 @@ type served struct {
 	ended bool
 }
 
-// The callbacks of a connection are called by way of this.
+// A callbacks calls those of a connection, and contains their panics.
 type callbacks struct {
 	ev       *Events
 	c        *Conn

@@ -217,8 +217,8 @@ func (r *reader) watch(ctx context.Context) {
 	}
 }
 
-// reuse takes the memory of a message back that has been kept for a loop, which has
-// handed it out.
+// reuse takes the memory of a message back that was kept for a loop, which has handed
+// it out. Few are, so that who calls it looks first, and saves the call.
 func (r *reader) reuse(ev *event) { bufpool.Put(ev.data) }
 
 // free gives up every buffer. Nothing is read any more.

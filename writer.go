@@ -47,7 +47,7 @@ func (w *writer) write(ctx context.Context, op Opcode, p []byte, pc *parcel) (le
 	}
 	tk := w.load().add(&w.out, op, true, p)
 	switch {
-	case w.holding.Load() && w.box.pending() < coalesceMax:
+	case w.holding.Load() && w.box.pending() < coalesceMax: // defers, without its calls
 		if !w.armed {
 			w.arm()
 		}
