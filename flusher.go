@@ -286,7 +286,10 @@ func (f *flusher) once() (done bool) {
 	n, err := f.t.try(&box.sending)
 	f.mu.Lock()
 	box.p, box.q = nil, nil
-	f.returned(n)
+	box.done(n) // returned, without its call
+	if f.rare != nil {
+		f.rare.unlent.Broadcast()
+	}
 	if err == nil {
 		return f.over || box.pending() == 0
 	}

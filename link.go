@@ -92,10 +92,11 @@ func (l *link) adopt(t transport) bool {
 // poll is advance, receiving what there is to receive without waiting, for who
 // stands in the transport. It makes ev eventWait if there is nothing.
 func (l *link) poll(ev *event) {
+	r := &l.rd
 	for {
 		switch {
-		case l.rd.dry():
-		case l.isOpen() && l.rd.whole(ev):
+		case r.dry():
+		case l.isOpen() && r.whole(ev):
 			if ev.kind == eventMessage {
 				l.received(ev)
 			}
@@ -105,22 +106,32 @@ func (l *link) poll(ev *event) {
 				return
 			}
 		}
-		if l.receive(ev); ev.kind != eventMore {
+		some, err := r.recv()
+		if !some {
+			nothing(err, ev)
 			return
 		}
+		l.alarm.received()
 	}
 }
 
 // receive receives once, without waiting. ev becomes eventMore, or eventWait if
 // there was nothing.
 func (l *link) receive(ev *event) {
-	switch some, err := l.rd.recv(); {
-	case some:
-		l.alarm.received()
-		ev.kind = eventMore
-	case err == nil:
+	some, err := l.rd.recv()
+	if !some {
+		nothing(err, ev)
+		return
+	}
+	l.alarm.received()
+	ev.kind = eventMore
+}
+
+// nothing makes ev what a receipt that got nothing but err says.
+func nothing(err error, ev *event) {
+	if err == nil {
 		ev.kind = eventWait
-	default:
+	} else {
 		ev.kind, ev.lost = eventLost, err
 	}
 }
@@ -260,7 +271,7 @@ func (l *link) write(ctx context.Context, op Opcode, p []byte, pc *parcel) (acce
 	if lead {
 		accepted, err = l.wr.lead()
 	}
-	if accepted && (pc == nil || !pc.inside) {
+	if l.wr.set.trace != nil && accepted && (pc == nil || !pc.inside) {
 		l.wr.set.sent(MessageType(op), len(p))
 	}
 	if err != nil {

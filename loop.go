@@ -14,6 +14,7 @@ type loop struct {
 	l      *blocking
 	ctx    context.Context
 	to     handler
+	ends   bool // ctx may end
 	stands bool
 	ev     event // what ended the last stand
 	err    error
@@ -29,6 +30,7 @@ func (lp *loop) run(ctx context.Context, l *blocking, to handler) error {
 		return err // after the end: to stand would look like being interrupted by it
 	}
 	lp.l, lp.ctx, lp.to, lp.stands = l, ctx, to, l.rd.t.stands()
+	lp.ends = ctx.Done() != nil
 	for {
 		switch err := lp.stand(); {
 		case err == errWoken:
@@ -69,8 +71,13 @@ func (lp *loop) stand() error {
 func (lp *loop) step() (done bool) {
 	l := lp.l
 	for {
-		if err := lp.next(); err != nil {
-			lp.err = err
+		if l.isClosed() || lp.ends && lp.ctx.Err() != nil {
+			lp.err = lp.over()
+			return true
+		}
+		if lp.stands {
+			l.poll(&lp.ev)
+		} else if lp.err = lp.await(); lp.err != nil {
 			return true
 		}
 		switch lp.ev.kind {
@@ -79,7 +86,7 @@ func (lp *loop) step() (done bool) {
 		case eventWait:
 			lp.ev.data, lp.ev.kept = nil, false // that buffer is not ours any more
 			l.park()
-			l.rd.watch(lp.ctx)
+			l.rd.watch(lp.ctx, lp.ends)
 			return false
 		}
 		if !lp.to.handle(&lp.ev) {
@@ -89,20 +96,17 @@ func (lp *loop) step() (done bool) {
 	}
 }
 
-// next gets the next event, waiting for it unless the loop stands. A connection
-// that has ended has done so during the loop, which may see that before it is
-// woken.
-func (lp *loop) next() error {
+// over returns why nothing more is handed out. A connection that has ended has done
+// so during the loop, which may see that before it is woken.
+func (lp *loop) over() error {
 	if err := lp.ctx.Err(); err != nil {
 		return err
 	}
-	if lp.l.isClosed() {
-		return lp.l.atEnd()
-	}
-	if !lp.stands {
-		lp.ev.data = nil // it has been used, and the wait may be long
-		return lp.l.await(lp.ctx, false, &lp.ev)
-	}
-	lp.l.poll(&lp.ev)
-	return nil
+	return lp.l.atEnd()
+}
+
+// await gets the next event, waiting for it.
+func (lp *loop) await() error {
+	lp.ev.data = nil // it has been used, and the wait may be long
+	return lp.l.await(lp.ctx, false, &lp.ev)
 }

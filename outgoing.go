@@ -71,17 +71,14 @@ func (g *outgoing) free() {
 // giveBack is free for one that is spent. What is left in it is written again before
 // it counts.
 func (g *outgoing) giveBack() {
-	if cap(g.buf) > keptBuffer {
-		g.free()
-		return
-	}
 	g.ctx, g.err, g.toGo = nil, nil, 0
 	outgoings.Put(g)
 }
 
-// spent reports whether all has been sent, and nothing waits or is to be answered.
+// spent reports whether all has been sent, and nothing waits or is to be answered: then
+// it can be given back, unless its buffer is too large to be kept.
 func (g *outgoing) spent() bool {
-	return len(g.buf) == 0 && len(g.ref) == 0 && len(g.held) == 0 && len(g.queue) == 0 && !g.late && g.lent == 0
+	return cap(g.buf) <= keptBuffer && len(g.buf) == 0 && len(g.ref) == 0 && len(g.held) == 0 && len(g.queue) == 0 && !g.late && g.lent == 0
 }
 
 // empty reports whether nothing is in it, and nobody waits.
@@ -104,9 +101,15 @@ func (g *outgoing) room(n int) {
 
 // add adds a frame.
 func (g *outgoing) add(out *outbound, op Opcode, final bool, p []byte) ticket {
-	g.room(maxHeader + len(p))
+	if n := maxHeader + len(p); cap(g.buf)-len(g.buf) < n {
+		g.room(n)
+	}
 	tk := ticket{from: g.added}
-	g.set(out.appendFrame(g.buf, op, final, p, newMaskingKey))
+	if out.masks {
+		g.set(out.appendFrame(g.buf, op, final, p, newMaskingKey))
+	} else { // the same, without its call
+		g.set(append(out.appendHeader(g.buf, op, final, len(p)), p...))
+	}
 	tk.to = g.added
 	return tk
 }

@@ -196,7 +196,9 @@ func (r *reader) took(n int, room []byte) {
 // recv receives without waiting, inside the transport's stand, and reports whether
 // there was something.
 func (r *reader) recv() (some bool, err error) {
-	r.spare()
+	if r.in != nil || r.buf.chunk != nil {
+		r.spare()
+	}
 	if r.in == nil {
 		n, err := r.t.recv(&r.buf, nil)
 		return n > 0, err
@@ -209,10 +211,13 @@ func (r *reader) recv() (some bool, err error) {
 	return n > 0, err
 }
 
-// watch gets the bell ready for a wait inside the transport's stand.
-func (r *reader) watch(ctx context.Context) {
-	r.bell.watch(ctx)
-	if r.t.probes() {
+// watch gets the bell ready for a wait inside the transport's stand. Unless ends says
+// so, ctx never ends.
+func (r *reader) watch(ctx context.Context, ends bool) {
+	if ends || r.watched != nil {
+		r.bell.watch(ctx)
+	}
+	if !r.probed && r.t.probes() {
 		r.bell.probe()
 	}
 }

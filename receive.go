@@ -3,6 +3,8 @@
 package websocket
 
 import (
+	"encoding/binary"
+
 	"github.com/seed86893212/websocket/internal/xor"
 )
 
@@ -46,18 +48,20 @@ func (r *receiver) header(b []byte) (int, *CloseError) {
 // returns the header's length, 0 for any other, and the payload's. The masking key
 // is the header's last four bytes.
 func shortHeader(b []byte, side Role) (op Opcode, n, length int) {
-	if len(b) < 8 || b[0] != 0x80|byte(OpText) && b[0] != 0x80|byte(OpBinary) {
+	if len(b) < 8 || b[0]-(0x80|byte(OpText)) > byte(OpBinary-OpText) {
 		return 0, 0, 0
 	}
-	length, n = int(b[1]&0x7f), 2
-	if length == 126 {
-		length, n = int(b[2])<<8|int(b[3]), 4
-	}
-	if length < 126 != (n == 2) || b[1]&0x7f == 127 || b[1]&0x80 != 0 != (side == RoleServer) {
-		return 0, 0, 0
-	}
+	n, length = 2, int(b[1])
 	if side == RoleServer {
-		n += 4
+		n, length = 6, length-bitMasked
+	}
+	if length == 126 {
+		n, length = n+2, int(binary.BigEndian.Uint16(b[2:]))
+		if length < 126 {
+			return 0, 0, 0
+		}
+	} else if uint(length) > 125 { // masked by a server, not by a client, or more than 64 KiB
+		return 0, 0, 0
 	}
 	return Opcode(b[0] & 0x0f), n, length
 }

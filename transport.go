@@ -122,10 +122,13 @@ func (in *input) bytes() []byte {
 }
 
 func (in *input) free() {
-	c := in.chunk
-	if c == nil {
-		return
+	if in.chunk != nil {
+		in.giveBack()
 	}
+}
+
+func (in *input) giveBack() {
+	c := in.chunk
 	in.chunk, c.r, c.w = nil, 0, 0
 	if len(c.buf) == chunkSize {
 		bigChunks.Put(c)
@@ -139,13 +142,16 @@ func (in *input) free() {
 // fill gives in a buffer of size bytes to be read to. in holds nothing.
 func (in *input) fill(size int) []byte {
 	if size == chunkSize {
-		in.chunk = bigChunks.Get().(*chunk)
+		in.fillChunk()
 	} else {
 		in.chunk = chunks.Get().(*chunk)
 		in.buf = bufpool.Get(size)[:size]
 	}
 	return in.buf
 }
+
+// fillChunk is fill with chunkSize.
+func (in *input) fillChunk() { in.chunk = bigChunks.Get().(*chunk) }
 
 // lend gives in somebody's buffer to be read to, until takeBack. in holds nothing.
 func (in *input) lend(p []byte) {

@@ -160,14 +160,21 @@ func (t *rawTransport) recv(in *input, p []byte) (int, error) {
 	if t.drained {
 		return 0, nil
 	}
-	n, err := recvFrom(t.readFD, in, p)
-	if n > 0 {
-		room := len(p)
-		if room == 0 {
-			room = chunkSize
+	own := len(p) == 0
+	if own { // as recvFrom, without its call
+		in.fillChunk()
+		p = in.buf
+	}
+	n, err := poll.Recv(t.readFD, p)
+	switch {
+	case n > 0:
+		if own {
+			in.w = n
 		}
-		t.drained = n < room
+		t.drained = n < len(p)
 		return n, nil
+	case own:
+		in.free()
 	}
 	switch {
 	case err == syscall.EAGAIN:
@@ -191,7 +198,11 @@ func (t *rawTransport) flush(s stepper) error {
 
 func (t *rawTransport) try(s *sending) (n int, err error) {
 	if t.pin.CompareAndSwap(pinFree, pinBusy) {
-		n, err = sendTo(t.readFD, s.p, s.q)
+		if len(s.q) == 0 {
+			n, err = poll.Send(t.readFD, s.p)
+		} else {
+			n, err = sendTo(t.readFD, s.p, s.q)
+		}
 		t.pin.Store(pinFree)
 		if err != nil {
 			err = t.unsent(err)
@@ -257,7 +268,8 @@ func recvFrom(fd uintptr, in *input, p []byte) (int, error) {
 	if len(p) > 0 {
 		return poll.Recv(fd, p)
 	}
-	n, err := poll.Recv(fd, in.fill(chunkSize))
+	in.fillChunk()
+	n, err := poll.Recv(fd, in.buf)
 	if n > 0 {
 		in.w = n
 	} else {
