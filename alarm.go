@@ -56,15 +56,22 @@ const (
 	readHeard              // something came since the last look
 	readExact              // keep is to be told at once
 	readFirst              // there has been none
+	readUser               // a loop has handed out a message since it last waited
 )
 
-// park, received and leave tell what a read does: see keepalive. park is needed
-// with heartbeats alone.
+// park, received, enter and leave tell what a read does: see keepalive.
 func (a *alarm) park() {
-	if a.reading.Or(readParked)&readExact != 0 {
-		a.mu.Lock()
-		a.look(a.now())
-		a.mu.Unlock()
+	for {
+		was := a.reading.Load()
+		if !a.reading.CompareAndSwap(was, was&^readUser|readParked) {
+			continue
+		}
+		if was&readExact != 0 {
+			a.mu.Lock()
+			a.look(a.now())
+			a.mu.Unlock()
+		}
+		return
 	}
 }
 
@@ -100,6 +107,31 @@ func (a *alarm) received() {
 		}
 	}
 }
+
+// enter is received for a loop that is about to hand out a message. Until the loop
+// waits again it counts as being in its body, so that this is said once for all that
+// was received together: each time costs as much as the rest of a short message.
+func (a *alarm) enter() {
+	for {
+		was := a.reading.Load()
+		if was&readUser != 0 || a.reading.CompareAndSwap(was, was&^readParked|readHeard|readUser) {
+			return
+		}
+	}
+}
+
+// listens reports whether received is to be called at once: enter would not do.
+func (a *alarm) listens() bool { return a.reading.Load()&(readExact|readUser) != 0 }
+
+// exit ends what enter began.
+func (a *alarm) exit() {
+	if a.inUser() {
+		a.reading.And(^uint32(readUser))
+	}
+}
+
+// inUser reports whether a loop's body may be running. A call from there sees it.
+func (a *alarm) inUser() bool { return a.reading.Load()&readUser != 0 }
 
 // answered is received while a ping waits for its answer.
 func (a *alarm) answered() {

@@ -277,7 +277,7 @@ func (b *blocking) finish() (later bool) {
 			return false
 		default:
 		}
-		taken, busy, freed := b.rd.role.closer()
+		taken, busy, freed := b.rd.role.closer(b.alarm.inUser())
 		switch {
 		case busy:
 			return true

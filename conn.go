@@ -169,7 +169,7 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 			err = r.run(ctx, &c.l, r)
 		}
 		if err != nil && !c.l.endedWell(err) {
-			c.l.rd.role.user.Store(true)
+			c.l.alarm.reading.Or(readUser)
 			yield(Message{}, err)
 		}
 	}
@@ -186,20 +186,18 @@ func (r *ranged) handle(ev *event) (more bool) {
 	if ev.kind != eventMessage {
 		return true
 	}
-	rd := &r.l.rd
-	rd.role.user.Store(true)
-	// A Close either sees that and does not wait for the body, or is seen.
+	// A Close either sees that a message is handed out, and does not wait for the
+	// body, or is seen.
 	more = !r.l.isOpen() || r.yield(Message{Type: ev.typ, Data: ev.data}, nil)
-	rd.role.user.Store(false)
 	if ev.kept {
-		rd.reuse(ev)
+		r.l.rd.reuse(ev)
 	}
 	return more
 }
 
 // endLoop ends a loop: a closing handshake begun in its body is seen through.
 func (c *Conn) endLoop() {
-	c.l.rd.role.user.Store(false)
+	c.l.alarm.exit()
 	c.l.rd.grow(false)
 	c.l.wr.release()
 	if !c.l.isOpen() {

@@ -107,12 +107,9 @@ func (s *served) await(ctx context.Context) error {
 
 // handle calls the callback for an event of the loop.
 func (s *served) handle(ev *event) (more bool) {
-	rd := &s.l.rd
-	rd.role.user.Store(true)
 	s.call(ev)
-	rd.role.user.Store(false)
 	if ev.kept {
-		rd.reuse(ev)
+		s.l.rd.reuse(ev)
 	}
 	return true
 }

@@ -200,3 +200,88 @@ func TestEveryWayOfReadingHasHeartbeats(t *testing.T) {
 		})
 	}
 }
+
+// A receiptsTransport hands out receipts one after the other. Between them it has the
+// loop wait where there is a nil one.
+type receiptsTransport struct {
+	memoryTransport
+	receipts [][]byte
+}
+
+func (t *receiptsTransport) recv(in *input, _ []byte) (int, error) {
+	if len(t.receipts) == 0 {
+		return 0, io.EOF
+	}
+	in.fill(chunkSize)
+	in.w = copy(in.buf, t.receipts[0])
+	t.receipts = t.receipts[1:]
+	if in.w == 0 {
+		in.free()
+		return 0, nil
+	}
+	return len(in.bytes()), nil
+}
+
+// What answers a ping that was sent while the body of a loop ran is what was received
+// after it, however it came, and not a message that had been received before.
+func TestHeartbeatDuringABody(t *testing.T) {
+	peer := sender{masks: true}
+	text, pong := peer.appendFrame(nil, OpText, true, []byte("text"), newMaskingKey), peer.appendFrame(nil, OpPong, true, nil, newMaskingKey)
+	binary := peer.appendFrame(nil, OpBinary, true, make([]byte, 300), newMaskingKey)
+	both := func(a, b []byte) []byte { return append(append([]byte(nil), a...), b...) }
+	for name, tc := range map[string]struct {
+		receipts [][]byte
+		answered bool
+	}{
+		"nothing":                {[][]byte{text, nil}, false},
+		"a message there before": {[][]byte{both(text, text), nil}, false},
+		"a message":              {[][]byte{text, text, nil}, true},
+		"a pong":                 {[][]byte{text, pong, nil}, true},
+		"a pong with a message":  {[][]byte{text, both(text, pong), nil}, true},
+		"a part of a message":    {[][]byte{text, binary[:100], nil}, true},
+		"a message, later":       {[][]byte{text, nil, text, nil}, true},
+		"a pong, later":          {[][]byte{text, nil, pong, nil}, true},
+	} {
+		c := &Conn{agreed: &nothingAgreed}
+		tr := &receiptsTransport{receipts: tc.receipts}
+		c.l.init(tr, RoleServer, beating.settings(), deflation{}, nil)
+		first := true
+		for _, err := range c.Messages(bg) {
+			if err != nil {
+				break
+			}
+			if first { // as the alarm does
+				c.l.alarm.mu.Lock()
+				c.l.alarm.look(c.l.alarm.now())
+				c.l.alarm.keep.ping = &unanswered{sent: c.l.alarm.now()}
+				c.l.alarm.reading.Or(readExact)
+				c.l.alarm.mu.Unlock()
+			}
+			first = false
+		}
+		a := &c.l.alarm
+		a.mu.Lock()
+		a.look(a.now())
+		assert.Equal(t, tc.answered, a.keep.ping == nil, name)
+		a.mu.Unlock()
+	}
+}
+
+// Whatever a loop receives, the peer has been heard of.
+func TestLoopHears(t *testing.T) {
+	peer := sender{masks: true}
+	binary := peer.appendFrame(nil, OpBinary, true, make([]byte, 300), newMaskingKey)
+	for name, receipts := range map[string][][]byte{
+		"a message":           {binary, nil},
+		"a pong":              {peer.appendFrame(nil, OpPong, true, nil, newMaskingKey), nil},
+		"a part of a message": {binary[:100], nil},
+		"a part of a header":  {binary[:1], nil},
+	} {
+		c := &Conn{agreed: &nothingAgreed}
+		c.l.init(&receiptsTransport{receipts: receipts}, RoleServer, beating.settings(), deflation{}, nil)
+		echo(c, "messages")
+		a := &c.l.alarm
+		assert.Equal(t, uint32(readHeard|readParked), a.reading.Load(), name)
+		assert.False(t, a.inUser(), name)
+	}
+}

@@ -90,10 +90,11 @@ func (l *link) adopt(t transport) bool {
 }
 
 // poll is advance, receiving what there is to receive without waiting, for who
-// stands in the transport. It makes ev eventWait if there is nothing.
+// stands in the transport. It makes ev eventWait if there is nothing. Who hands a
+// message out tells the alarm that something came.
 func (l *link) poll(ev *event) {
 	r := &l.rd
-	for {
+	for fresh := false; ; {
 		switch {
 		case r.dry():
 		case l.isOpen() && r.whole(ev):
@@ -102,16 +103,22 @@ func (l *link) poll(ev *event) {
 			}
 			return
 		default:
+			if fresh {
+				l.alarm.received()
+			}
 			if l.advance(false, ev); ev.kind != eventMore {
 				return
 			}
 		}
-		some, err := r.recv()
-		if !some {
+		var err error
+		if fresh, err = r.recv(); !fresh {
 			nothing(err, ev)
 			return
 		}
-		l.alarm.received()
+		if l.alarm.listens() {
+			l.alarm.received()
+			fresh = false
+		}
 	}
 }
 
@@ -173,9 +180,7 @@ func (l *link) received(ev *event) {
 // sent.
 func (l *link) park() {
 	l.rest()
-	if l.wr.set.heartbeat > 0 {
-		l.alarm.park()
-	}
+	l.alarm.park()
 }
 
 // rest is called before others have their turn: what was held back is sent, at the
@@ -252,7 +257,7 @@ func (l *link) give() {
 			return
 		}
 		// It ended meanwhile, and end may have left the buffers to us.
-		if taken, _, _ := l.rd.role.closer(); !taken {
+		if taken, _, _ := l.rd.role.closer(l.alarm.inUser()); !taken {
 			return
 		}
 	}
@@ -354,7 +359,7 @@ func (l *link) end(cause error, inOrder bool) {
 		l.closeTransport(inOrder)
 	}
 	l.rd.bell.wake(wakeClose)
-	if taken, _, _ := l.rd.role.closer(); taken { // otherwise the holder does it
+	if taken, _, _ := l.rd.role.closer(l.alarm.inUser()); taken { // otherwise the holder does it
 		l.give()
 	}
 }

@@ -81,6 +81,8 @@ func (lp *loop) step() (done bool) {
 			return true
 		}
 		switch lp.ev.kind {
+		case eventMessage:
+			l.alarm.enter()
 		case eventClose, eventFail, eventLost:
 			return true
 		case eventWait:

@@ -2,18 +2,11 @@
 
 package websocket
 
-import (
-	"sync"
-	"sync/atomic"
-)
+import "sync"
 
 // A readerRole says who has the reading side. Only one goroutine at a time has
 // it; a driver (Events.Serve, Engine, CloseRead, NetConn) has it for good.
 type readerRole struct {
-	// user says that the holder is in the caller's code: a loop's body or a
-	// callback. A call from there sees it; another need not.
-	user atomic.Bool
-
 	mu     sync.Mutex
 	held   bool          // somebody has it now
 	driven bool          // a driver has taken it
@@ -64,7 +57,6 @@ func (r *readerRole) give() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.held = false
-	r.user.Store(false)
 	if r.freed != nil {
 		close(r.freed)
 		r.freed = nil
@@ -100,12 +92,13 @@ func (r *readerRole) doom() bool {
 }
 
 // closer is how a closing call comes by the role: it has taken it, or somebody
-// who will finish the handshake has it, or it can wait until it is freed.
-func (r *readerRole) closer() (taken, busy bool, freed <-chan struct{}) {
+// who will finish the handshake has it, or it can wait until it is freed. With inUser
+// the holder may be the one who calls.
+func (r *readerRole) closer(inUser bool) (taken, busy bool, freed <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case r.driven && !r.own || r.user.Load():
+	case r.driven && !r.own || inUser:
 		return false, true, nil
 	case !r.held && !r.driven:
 		r.held = true
