@@ -1,7 +1,5 @@
 package flate
 
-import "math/bits"
-
 // A token is one symbol of a block: the symbol, and from bit 9 on the value of the extra bits that follow its code. All
 // symbols of a block share one alphabet, in which those of distances come last. So a match is two tokens, and whoever goes
 // through tokens need not ask what they are.
@@ -33,11 +31,28 @@ var extraBits = func() (extra [firstDist + 32]uint8) {
 	return extra
 }()
 
-// distToken returns the token of a distance.
+// distTokens has the tokens of the 256 shortest distances, and behind them, for each 128 distances, the token of the first.
+var distTokens = func() (tokens [512]token) {
+	for i := range tokens {
+		d := i // less 1
+		if i >= 256 {
+			d = (i - 256) << 7
+		}
+		code := 0
+		for code+1 < numDists && distBase(code+1) <= d+1 {
+			code++
+		}
+		tokens[i] = token(firstDist + code | (d+1-distBase(code))<<9)
+	}
+	return tokens
+}()
+
+// distToken returns the token of a distance. Whether that is short is anyone's guess, a processor's as well: so there is no
+// branch on it.
 func distToken(dist int) token {
 	d := uint32(dist - 1)
-	extra := uint(bits.Len32(d|2)-2) & 31
-	return firstDist + 2*uint32(extra) + d>>extra + d&(1<<extra-1)<<9
+	far := uint32(int32(255-d) >> 31) // all ones if it is not short
+	return distTokens[(d&^far|(256+d>>7)&far)&511] + d&127&far<<9
 }
 
 // appendMatch appends the literals before a match, and the match.
