@@ -56,7 +56,7 @@ const (
 	readHeard              // something came since the last look
 	readExact              // keep is to be told at once
 	readFirst              // there has been none
-	readUser               // a loop has handed out a message since it last waited
+	readUser               // a loop has handed out a message, and since then neither waited nor ended
 )
 
 // park, received, enter and leave tell what a read does: see keepalive.
@@ -108,19 +108,24 @@ func (a *alarm) received() {
 	}
 }
 
-// enter is received for a loop that is about to hand out a message. Until the loop
-// waits again it counts as being in its body, so that this is said once for all that
-// was received together: each time costs as much as the rest of a short message.
-func (a *alarm) enter() {
+// enter is for a loop that is about to hand something out. Until the loop waits or
+// ends, it counts as being in its body, so that this is said once for all that was
+// received together: each time costs as much as the rest of a short message. With
+// heard it is received as well.
+func (a *alarm) enter(heard bool) {
+	flags := uint32(readUser)
+	if heard {
+		flags |= readHeard
+	}
 	for {
 		was := a.reading.Load()
-		if was&readUser != 0 || a.reading.CompareAndSwap(was, was&^readParked|readHeard|readUser) {
+		if was&readUser != 0 || a.reading.CompareAndSwap(was, was&^readParked|flags) {
 			return
 		}
 	}
 }
 
-// listens reports whether received is to be called at once: enter would not do.
+// listens reports whether received is to be called at once, and not left to enter.
 func (a *alarm) listens() bool { return a.reading.Load()&(readExact|readUser) != 0 }
 
 // exit ends what enter began.

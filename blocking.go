@@ -58,6 +58,7 @@ func (b *blocking) usable(ctx context.Context) error {
 func (b *blocking) ends(ctx context.Context, ev *event) error {
 	switch ev.kind {
 	case eventClose, eventFail:
+		b.alarm.exit() // it may take its time, and a Close waits for it
 		return b.part(ctx, b.rd.part(ev))
 	case eventLost:
 		return b.lost(ev.lost)

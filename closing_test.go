@@ -440,6 +440,45 @@ func TestCloseAsTheBodyBegins(t *testing.T) {
 	})
 }
 
+// Close waits for the end while a loop ends the connection, also where the loop has
+// handed out a message that came together with what ends it.
+func TestCloseWhileALoopEnds(t *testing.T) {
+	overTransports(t, func(t *testing.T, pair pairFunc) {
+		for _, role := range []Role{RoleServer, RoleClient} {
+			c, peer := connectScripted(t, pair, role)
+			got := 0
+			loop := async(func() (err error) {
+				for _, err = range c.Messages(bg) {
+					if err == nil {
+						got++
+					}
+				}
+				return err
+			})
+			waitUntil(t, c.reading)
+			wrong := peer.frame(OpText, true, "b")
+			wrong[0] |= 0x40
+			peer.sends(append(peer.text("a"), wrong...))
+			waitUntil(t, func() bool { return c.State() == StateClosing }) // the peer takes its time
+			closed := async(func() error { return c.Close(StatusNormalClosure, "") })
+			select {
+			case <-closed:
+				require.FailNow(t, "Close has not waited")
+			case <-time.After(20 * time.Millisecond):
+			}
+			peer.Close()
+			require.ErrorIs(t, within(t, time.Minute, closed), net.ErrClosed)
+			select {
+			case <-c.Done():
+			default:
+				require.Fail(t, "Close has not waited to the end")
+			}
+			<-loop
+			assert.Equal(t, 1, got)
+		}
+	})
+}
+
 // CloseNow in a loop's body ends the loop in silence.
 func TestCloseNowInsideMessages(t *testing.T) {
 	overTransports(t, func(t *testing.T, pair pairFunc) {

@@ -169,7 +169,7 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 			err = r.run(ctx, &c.l, r)
 		}
 		if err != nil && !c.l.endedWell(err) {
-			c.l.alarm.reading.Or(readUser)
+			c.l.alarm.enter(false) // nor does a read wait any more
 			yield(Message{}, err)
 		}
 	}

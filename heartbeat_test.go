@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
@@ -250,21 +251,88 @@ func TestHeartbeatDuringABody(t *testing.T) {
 			if err != nil {
 				break
 			}
-			if first { // as the alarm does
-				c.l.alarm.mu.Lock()
-				c.l.alarm.look(c.l.alarm.now())
-				c.l.alarm.keep.ping = &unanswered{sent: c.l.alarm.now()}
-				c.l.alarm.reading.Or(readExact)
-				c.l.alarm.mu.Unlock()
+			if first {
+				heartbeatSent(c)
 			}
 			first = false
 		}
-		a := &c.l.alarm
-		a.mu.Lock()
-		a.look(a.now())
-		assert.Equal(t, tc.answered, a.keep.ping == nil, name)
-		a.mu.Unlock()
+		assert.Equal(t, tc.answered, heartbeatAnswered(c), name)
 	}
+}
+
+// heartbeatSent does what the alarm does as it sends a heartbeat, and heartbeatAnswered
+// asks as it does.
+func heartbeatSent(c *Conn) {
+	a := &c.l.alarm
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.look(a.now())
+	a.keep.ping = &unanswered{sent: a.now()}
+	a.reading.Or(readExact)
+}
+
+func heartbeatAnswered(c *Conn) bool {
+	a := &c.l.alarm
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.look(a.now())
+	return a.keep.ping == nil
+}
+
+// The same where a message that had been received before is handed out by another
+// loop, and behind a callback for a ping.
+func TestHeartbeatAndWhatWasThereBefore(t *testing.T) {
+	peer := sender{masks: true}
+	text, ping := peer.appendFrame(nil, OpText, true, []byte("text"), newMaskingKey), peer.appendFrame(nil, OpPing, true, nil, newMaskingKey)
+	received := func(frames ...[]byte) *Conn {
+		c := &Conn{agreed: &nothingAgreed}
+		c.l.init(&receiptsTransport{receipts: [][]byte{bytes.Join(frames, nil), nil}}, RoleServer, beating.settings(), deflation{}, nil)
+		return c
+	}
+	c, loops := received(text, text), 0
+	for range 2 {
+		for range c.Messages(bg) {
+			if loops++; loops == 1 {
+				heartbeatSent(c)
+			}
+			break
+		}
+	}
+	assert.Equal(t, 2, loops)
+	assert.False(t, heartbeatAnswered(c))
+
+	c, loops = received(ping, text), 0
+	ev := &Events{
+		Ping:    func(c *Conn, _ []byte) { heartbeatSent(c) },
+		Message: func(c *Conn, _ MessageType, _ []byte) { loops++; assert.False(t, heartbeatAnswered(c)) },
+	}
+	require.Error(t, ev.Serve(bg, c))
+	assert.Equal(t, 1, loops)
+}
+
+// cancelTransport ends a context while a loop waits.
+type cancelTransport struct {
+	receiptsTransport
+	cancel func()
+}
+
+func (t *cancelTransport) stand(s stepper) error {
+	for !s.step() {
+		t.cancel()
+	}
+	return nil
+}
+
+// A loop that its context ended, before the loop was woken for that, does not wait any
+// more: no time-out runs while nobody reads.
+func TestHeartbeatAfterALoop(t *testing.T) {
+	ctx, cancel := context.WithCancel(bg)
+	c := &Conn{agreed: &nothingAgreed}
+	c.l.init(&cancelTransport{receiptsTransport{receipts: [][]byte{nil}}, cancel}, RoleServer, beating.settings(), deflation{}, nil)
+	for _, err := range c.Messages(ctx) {
+		require.ErrorIs(t, err, context.Canceled)
+	}
+	assert.Zero(t, c.l.alarm.reading.Load()&(readParked|readUser))
 }
 
 // Whatever a loop receives, the peer has been heard of.
@@ -281,7 +349,6 @@ func TestLoopHears(t *testing.T) {
 		c.l.init(&receiptsTransport{receipts: receipts}, RoleServer, beating.settings(), deflation{}, nil)
 		echo(c, "messages")
 		a := &c.l.alarm
-		assert.Equal(t, uint32(readHeard|readParked), a.reading.Load(), name)
-		assert.False(t, a.inUser(), name)
+		assert.Equal(t, uint32(readHeard), a.reading.Load(), name)
 	}
 }

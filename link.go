@@ -90,35 +90,42 @@ func (l *link) adopt(t transport) bool {
 }
 
 // poll is advance, receiving what there is to receive without waiting, for who
-// stands in the transport. It makes ev eventWait if there is nothing. Who hands a
-// message out tells the alarm that something came.
-func (l *link) poll(ev *event) {
+// stands in the transport. It makes ev eventWait if there is nothing. If it is heard,
+// it is for a message that came just now, and enter is to tell the alarm so.
+func (l *link) poll(ev *event) (heard bool) {
 	r := &l.rd
-	for fresh := false; ; {
+	for {
 		switch {
 		case r.dry():
 		case l.isOpen() && r.whole(ev):
 			if ev.kind == eventMessage {
 				l.received(ev)
+				return heard
 			}
-			return
+			l.hear(heard)
+			return false
 		default:
-			if fresh {
-				l.alarm.received()
-			}
+			l.hear(heard)
 			if l.advance(false, ev); ev.kind != eventMore {
-				return
+				return false
 			}
 		}
 		var err error
-		if fresh, err = r.recv(); !fresh {
+		if heard, err = r.recv(); !heard {
 			nothing(err, ev)
-			return
+			return false
 		}
 		if l.alarm.listens() {
 			l.alarm.received()
-			fresh = false
+			heard = false
 		}
+	}
+}
+
+// hear tells the alarm of a receipt, if it has not been told.
+func (l *link) hear(heard bool) {
+	if heard {
+		l.alarm.received()
 	}
 }
 

@@ -75,14 +75,15 @@ func (lp *loop) step() (done bool) {
 			lp.err = lp.over()
 			return true
 		}
+		heard := false
 		if lp.stands {
-			l.poll(&lp.ev)
+			heard = l.poll(&lp.ev)
 		} else if lp.err = lp.await(); lp.err != nil {
 			return true
 		}
 		switch lp.ev.kind {
 		case eventMessage:
-			l.alarm.enter()
+			l.alarm.enter(heard)
 		case eventClose, eventFail, eventLost:
 			return true
 		case eventWait:
