@@ -80,6 +80,7 @@ func TestRests(t *testing.T) {
 		"somebody who waits":  func(w *writer) { w.box.queue = append(w.box.queue, &writeWaiter{}) },
 		"a ping to answer":    func(w *writer) { w.box.late = true },
 		"a send under way":    func(w *writer) { w.box.lent = 1 },
+		"too large a buffer":  func(w *writer) { w.box.buf = make([]byte, 0, keptBuffer+1) },
 		"a queue that drains": func(w *writer) { w.full = true },
 		"something to tell":   func(w *writer) { w.news = tidingsFailed },
 		"a failure":           func(w *writer) { w.flushed(errors.New("broken")) },

@@ -75,8 +75,8 @@ func (g *outgoing) giveBack() {
 	outgoings.Put(g)
 }
 
-// spent reports whether all has been sent, and nothing waits or is to be answered: then
-// it can be given back, unless its buffer is too large to be kept.
+// spent reports whether g can be given back: all has been sent, nothing waits or is to
+// be answered, and the buffer is not too large to be kept.
 func (g *outgoing) spent() bool {
 	return cap(g.buf) <= keptBuffer && len(g.buf) == 0 && len(g.ref) == 0 && len(g.held) == 0 && len(g.queue) == 0 && !g.late && g.lent == 0
 }
