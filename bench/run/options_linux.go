@@ -50,6 +50,8 @@ var workloads = []plan.Workload{
 	{Name: "64x8x1", Mode: plan.Echo, Conns: 64, Size: 8, Depth: 1, Kind: wire.KindBinary},
 	{Name: "10kx128x1", Mode: plan.Echo, Conns: 10_000, Size: 128, Depth: 1, Kind: wire.KindText},
 	{Name: "rate-5k", Mode: plan.Rate, Conns: 100, Size: 128, Rate: 5000, Kind: wire.KindText},
+	{Name: "json-128x16", Mode: plan.Echo, Conns: 16, Size: 128, Depth: 16, Kind: wire.KindJSON, Deflate: noTakeover},
+	{Name: "json-1Kx4", Mode: plan.Echo, Conns: 16, Size: 1 << 10, Depth: 4, Kind: wire.KindJSON, Deflate: noTakeover},
 	{Name: "json-128-takeover-12", Mode: plan.Echo, Conns: 16, Size: 128, Depth: 1, Kind: wire.KindJSON, Deflate: smallTakeover},
 	{Name: "json-1K-takeover-12", Mode: plan.Echo, Conns: 16, Size: 1 << 10, Depth: 1, Kind: wire.KindJSON, Deflate: smallTakeover},
 	{Name: "rate-5k-flood", Mode: plan.Rate, Conns: 100, Size: 128, Rate: 5000, Depth: 256, Kind: wire.KindText},
