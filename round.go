@@ -4,6 +4,7 @@ package websocket
 
 import (
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,16 +24,10 @@ type round struct {
 	brief bool // turns are brief, so that it pays to wait for the end: for the loop alone
 
 	mu      sync.Mutex
-	held    []heldBack
-	spare   []heldBack // the next held
+	held    []releaser
+	spare   []releaser // the next held
 	ticking bool       // the timer runs
 	timer   *time.Timer
-}
-
-// A heldBack has something to release.
-type heldBack struct {
-	releaser
-	seen bool // by the timer
 }
 
 // A releaser holds something back, and sends it.
@@ -62,15 +57,15 @@ func sharedRound() *round {
 func (r *round) add(w releaser) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.held = append(r.held, heldBack{releaser: w})
+	r.held = append(r.held, w)
 	if r.ticking {
 		return
 	}
 	r.ticking = true
 	if r.timer == nil {
-		r.timer = time.AfterFunc(coalesceTime/2, r.tick)
+		r.timer = time.AfterFunc(coalesceTime, r.tick)
 	} else {
-		r.timer.Reset(coalesceTime / 2)
+		r.timer.Reset(coalesceTime)
 	}
 }
 
@@ -78,20 +73,14 @@ func (r *round) add(w releaser) {
 func (r *round) drop(w releaser) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for i := len(r.held) - 1; i >= 0; i-- {
-		if r.held[i].releaser == w {
-			r.take(i)
+	last := len(r.held) - 1
+	for i := last; i >= 0; i-- {
+		if r.held[i] == w {
+			r.held[i], r.held[last] = r.held[last], nil
+			r.held = r.held[:last]
 			return
 		}
 	}
-}
-
-// take removes one. The caller holds mu.
-func (r *round) take(i int) releaser {
-	w, last := r.held[i].releaser, len(r.held)-1
-	r.held[i], r.held[last] = r.held[last], heldBack{}
-	r.held = r.held[:last]
-	return w
 }
 
 // end has all send. It is for the loop alone.
@@ -104,30 +93,23 @@ func (r *round) end() {
 	}
 	r.held = r.spare
 	r.mu.Unlock()
-	for _, h := range held {
-		h.release()
+	for _, w := range held {
+		w.release()
 	}
 	clear(held)
 	r.spare = held[:0]
 }
 
-// tick has those send whom it has seen before.
+// tick has all send, also those who hold back since just now: there are few, and to
+// tell them apart the timer would have to run more often.
 func (r *round) tick() {
-	var late []releaser
 	r.mu.Lock()
-	for i := len(r.held) - 1; i >= 0; i-- {
-		if r.held[i].seen {
-			late = append(late, r.take(i))
-		} else {
-			r.held[i].seen = true
-		}
-	}
-	r.ticking = len(r.held) > 0
-	if r.ticking {
-		r.timer.Reset(coalesceTime / 2)
-	}
+	held := slices.Clone(r.held)
+	clear(r.held)
+	r.held = r.held[:0]
+	r.ticking = false
 	r.mu.Unlock()
-	for _, w := range late {
+	for _, w := range held {
 		w.release()
 	}
 }
