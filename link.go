@@ -90,8 +90,8 @@ func (l *link) adopt(t transport) bool {
 }
 
 // poll is advance, receiving what there is to receive without waiting, for who
-// stands in the transport. It makes ev eventWait if there is nothing. If it is heard,
-// it is for a message that came just now, and enter is to tell the alarm so.
+// stands in the transport. It makes ev eventWait if there is nothing. heard says that
+// a message came just now, of which enter is to tell the alarm.
 func (l *link) poll(ev *event) (heard bool) {
 	r := &l.rd
 	for {
@@ -174,7 +174,7 @@ func (l *link) apply(ev *event) bool {
 
 // received does what is to be done before a message is handed out.
 func (l *link) received(ev *event) {
-	if !l.wr.set.noCoalescing && (l.wr.inRound() || l.rd.more()) {
+	if !l.wr.set.noCoalescing && !l.wr.holding.Load() && (l.wr.inRound() || l.rd.more()) {
 		l.wr.hold()
 		l.held = true
 	}

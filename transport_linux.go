@@ -166,14 +166,14 @@ func (t *rawTransport) recv(in *input, p []byte) (int, error) {
 		p = in.buf
 	}
 	n, err := poll.Recv(t.readFD, p)
-	switch {
-	case n > 0:
+	if n > 0 {
 		if own {
 			in.w = n
 		}
 		t.drained = n < len(p)
 		return n, nil
-	case own:
+	}
+	if own {
 		in.free()
 	}
 	switch {

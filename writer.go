@@ -284,11 +284,7 @@ func (w *writer) joins(r *round) {
 
 // hold is called by the reader before it hands out a message, when it has more
 // to hand out before it would wait, or others have in the same round.
-func (w *writer) hold() {
-	if !w.holding.Load() {
-		w.holding.Store(true)
-	}
-}
+func (w *writer) hold() { w.holding.Store(true) }
 
 // inRound reports whether the round of an event loop ends soon. It is for the
 // reader.
