@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"runtime"
 	"slices"
@@ -259,10 +260,11 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 			close(e.idle)
 		}
 	}
-	for l := range e.accept {
-		_ = (*l).Close()
-	}
+	accept := slices.Collect(maps.Keys(e.accept))
 	e.mu.Unlock()
+	for _, l := range accept {
+		_ = (*l).Close() // which may call the Engine
+	}
 	e.closeAll(func(c *Conn) { c.l.beginClose(StatusGoingAway, "") })
 	select {
 	case <-e.idle:

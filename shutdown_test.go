@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -206,4 +207,29 @@ func spin(d time.Duration) {
 	for end := time.Now().Add(d); time.Now().Before(end); {
 		continue
 	}
+}
+
+// An askingListener calls the Engine as it is closed.
+type askingListener struct {
+	net.Listener
+	e *Engine
+}
+
+func (l askingListener) Close() error {
+	l.e.Len()
+	return l.Listener.Close()
+}
+
+// What Shutdown calls may call the Engine.
+func TestShutdownClosesListenerThatAsks(t *testing.T) {
+	e := newEngine(t, nil)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	served := async(func() error { return e.Serve(askingListener{l, e}, nil, &Events{}) })
+	client, err := Dial(bg, "ws://"+l.Addr().String(), nil)
+	require.NoError(t, err)
+	go client.Read(bg)
+	shut := async(func() error { return e.Shutdown(bg) })
+	require.NoError(t, within(t, 10*time.Second, shut))
+	require.ErrorIs(t, within(t, 10*time.Second, served), ErrEngineClosed)
 }
