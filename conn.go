@@ -415,9 +415,10 @@ var errPingSize = errors.New("websocket: ping payload longer than 125 bytes")
 // frame with the code and reason (RFC 6455, section 7.1.2), and the peer's answer
 // is awaited for CloseTimeout at most. When Close returns, everything has been
 // given up, whatever it returns; but called from a callback, while the body of a
-// Messages loop runs, or on a connection whose reading side has been taken over by
-// Events.Serve, NetConn or an Engine it returns at once, and the connection ends
-// behind it: wait for Done where that matters.
+// Messages loop runs (and until the loop waits for the next message), or on a
+// connection whose reading side has been taken over by Events.Serve, NetConn or an
+// Engine it returns at once, and the connection ends behind it: wait for Done where
+// that matters.
 //
 // It returns nil if the peer answered, an error that matches
 // os.ErrDeadlineExceeded if it did not, and one that matches net.ErrClosed if the
