@@ -93,11 +93,9 @@ func (b *bell) wake(why wake) {
 const probeTime = time.Second
 
 // probe makes the bell ring without a reason before long, so that a reader that
-// waits does not miss an end of the stream. There is one at a time.
+// waits does not miss an end of the stream. There is one at a time: the caller has
+// seen that none is under way.
 func (b *bell) probe() {
-	if b.probed {
-		return
-	}
 	b.probed = true
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -286,10 +286,7 @@ func (f *flusher) once() (done bool) {
 	n, err := f.t.try(&box.sending)
 	f.mu.Lock()
 	box.p, box.q = nil, nil
-	box.done(n) // returned, without its call
-	if f.rare != nil {
-		f.rare.unlent.Broadcast()
-	}
+	f.returned(n)
 	if err == nil {
 		return f.over || box.pending() == 0
 	}

@@ -1,11 +1,11 @@
 package websocket
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -229,16 +229,15 @@ func TestHeartbeatDuringABody(t *testing.T) {
 	peer := sender{masks: true}
 	text, pong := peer.appendFrame(nil, OpText, true, []byte("text"), newMaskingKey), peer.appendFrame(nil, OpPong, true, nil, newMaskingKey)
 	binary := peer.appendFrame(nil, OpBinary, true, make([]byte, 300), newMaskingKey)
-	both := func(a, b []byte) []byte { return append(append([]byte(nil), a...), b...) }
 	for name, tc := range map[string]struct {
 		receipts [][]byte
 		answered bool
 	}{
 		"nothing":                {[][]byte{text, nil}, false},
-		"a message there before": {[][]byte{both(text, text), nil}, false},
+		"a message there before": {[][]byte{slices.Concat(text, text), nil}, false},
 		"a message":              {[][]byte{text, text, nil}, true},
 		"a pong":                 {[][]byte{text, pong, nil}, true},
-		"a pong with a message":  {[][]byte{text, both(text, pong), nil}, true},
+		"a pong with a message":  {[][]byte{text, slices.Concat(text, pong), nil}, true},
 		"a part of a message":    {[][]byte{text, binary[:100], nil}, true},
 		"a message, later":       {[][]byte{text, nil, text, nil}, true},
 		"a pong, later":          {[][]byte{text, nil, pong, nil}, true},
@@ -286,7 +285,7 @@ func TestHeartbeatAndWhatWasThereBefore(t *testing.T) {
 	text, ping := peer.appendFrame(nil, OpText, true, []byte("text"), newMaskingKey), peer.appendFrame(nil, OpPing, true, nil, newMaskingKey)
 	received := func(frames ...[]byte) *Conn {
 		c := &Conn{agreed: &nothingAgreed}
-		c.l.init(&receiptsTransport{receipts: [][]byte{bytes.Join(frames, nil), nil}}, RoleServer, beating.settings(), deflation{}, nil)
+		c.l.init(&receiptsTransport{receipts: [][]byte{slices.Concat(frames...), nil}}, RoleServer, beating.settings(), deflation{}, nil)
 		return c
 	}
 	c, loops := received(text, text), 0

@@ -283,7 +283,7 @@ func (l *link) write(ctx context.Context, op Opcode, p []byte, pc *parcel) (acce
 	if lead {
 		accepted, err = l.wr.lead()
 	}
-	if l.wr.set.trace != nil && accepted && (pc == nil || !pc.inside) {
+	if accepted && (pc == nil || !pc.inside) {
 		l.wr.set.sent(MessageType(op), len(p))
 	}
 	if err != nil {

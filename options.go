@@ -370,10 +370,10 @@ func (s *settings) sendable(ctx context.Context, t MessageType, p []byte) error 
 	return nil
 }
 
-// sent tells the trace of a message that was accepted.
+// sent tells the trace of a message that was accepted, of kind t.
 func (s *settings) sent(t MessageType, size int) {
 	if trace := s.trace; trace != nil && trace.MessageSent != nil {
-		trace.MessageSent(t.kind(), size)
+		trace.MessageSent(t, size)
 	}
 }
 

@@ -107,8 +107,8 @@ func (g *outgoing) add(out *outbound, op Opcode, final bool, p []byte) ticket {
 	tk := ticket{from: g.added}
 	if out.masks {
 		g.set(out.appendFrame(g.buf, op, final, p, newMaskingKey))
-	} else { // the same, without its call
-		g.set(append(out.appendHeader(g.buf, op, final, len(p)), p...))
+	} else { // saves a call
+		g.set(out.appendUnmasked(g.buf, op, final, p))
 	}
 	tk.to = g.added
 	return tk

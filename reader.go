@@ -196,9 +196,7 @@ func (r *reader) took(n int, room []byte) {
 // recv receives without waiting, inside the transport's stand, and reports whether
 // there was something.
 func (r *reader) recv() (some bool, err error) {
-	if r.in != nil || r.buf.chunk != nil {
-		r.spare()
-	}
+	r.spare()
 	if r.in == nil {
 		n, err := r.t.recv(&r.buf, nil)
 		return n > 0, err

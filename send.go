@@ -35,13 +35,18 @@ func (s *sender) appendHeader(dst []byte, op Opcode, final bool, length int) []b
 	return appendStart(dst, firstByte(op, final), 0, uint64(length))
 }
 
+// appendUnmasked is appendFrame for a server.
+func (s *sender) appendUnmasked(dst []byte, op Opcode, final bool, p []byte) []byte {
+	return append(s.appendHeader(dst, op, final, len(p)), p...)
+}
+
 // appendFrame appends a whole frame. p is not modified: a client's payload is
 // masked on its way into dst (RFC 6455, section 5.3). For that, newKey returns a
 // fresh masking key: "The masking key needs to be unpredictable; thus, the masking
 // key MUST be derived from a strong source of entropy".
 func (s *sender) appendFrame(dst []byte, op Opcode, final bool, p []byte, newKey func() uint32) []byte {
 	if !s.masks {
-		return append(s.appendHeader(dst, op, final, len(p)), p...)
+		return s.appendUnmasked(dst, op, final, p)
 	}
 	key := newKey()
 	dst = appendStart(dst, firstByte(op, final), bitMasked, uint64(len(p)))

@@ -258,7 +258,7 @@ func (w *MessageWriter) Close() error {
 		err = nil // its first byte has been sent, so the rest will be
 	}
 	if err == nil {
-		w.l.wr.set.sent(w.typ, w.size)
+		w.l.wr.set.sent(w.typ.kind(), w.size)
 	}
 	return err
 }

@@ -142,16 +142,13 @@ func (in *input) giveBack() {
 // fill gives in a buffer of size bytes to be read to. in holds nothing.
 func (in *input) fill(size int) []byte {
 	if size == chunkSize {
-		in.fillChunk()
+		in.chunk = bigChunks.Get().(*chunk)
 	} else {
 		in.chunk = chunks.Get().(*chunk)
 		in.buf = bufpool.Get(size)[:size]
 	}
 	return in.buf
 }
-
-// fillChunk is fill with chunkSize.
-func (in *input) fillChunk() { in.chunk = bigChunks.Get().(*chunk) }
 
 // lend gives in somebody's buffer to be read to, until takeBack. in holds nothing.
 func (in *input) lend(p []byte) {

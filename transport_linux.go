@@ -160,21 +160,14 @@ func (t *rawTransport) recv(in *input, p []byte) (int, error) {
 	if t.drained {
 		return 0, nil
 	}
-	own := len(p) == 0
-	if own { // as recvFrom, without its call
-		in.fillChunk()
-		p = in.buf
-	}
-	n, err := poll.Recv(t.readFD, p)
+	n, err := recvFrom(t.readFD, in, p)
 	if n > 0 {
-		if own {
-			in.w = n
+		room := len(p)
+		if room == 0 {
+			room = chunkSize
 		}
-		t.drained = n < len(p)
+		t.drained = n < room
 		return n, nil
-	}
-	if own {
-		in.free()
 	}
 	switch {
 	case err == syscall.EAGAIN:
@@ -198,11 +191,7 @@ func (t *rawTransport) flush(s stepper) error {
 
 func (t *rawTransport) try(s *sending) (n int, err error) {
 	if t.pin.CompareAndSwap(pinFree, pinBusy) {
-		if len(s.q) == 0 {
-			n, err = poll.Send(t.readFD, s.p)
-		} else {
-			n, err = sendTo(t.readFD, s.p, s.q)
-		}
+		n, err = sendTo(t.readFD, s.p, s.q)
 		t.pin.Store(pinFree)
 		if err != nil {
 			err = t.unsent(err)
@@ -268,8 +257,7 @@ func recvFrom(fd uintptr, in *input, p []byte) (int, error) {
 	if len(p) > 0 {
 		return poll.Recv(fd, p)
 	}
-	in.fillChunk()
-	n, err := poll.Recv(fd, in.buf)
+	n, err := poll.Recv(fd, in.fill(chunkSize))
 	if n > 0 {
 		in.w = n
 	} else {

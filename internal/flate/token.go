@@ -1,5 +1,7 @@
 package flate
 
+import "math/bits"
+
 // A token is one symbol of a block: the symbol, and from bit 9 on the value of the extra bits that follow its code. All
 // symbols of a block share one alphabet, in which those of distances come last. So a match is two tokens, and whoever goes
 // through tokens need not ask what they are.
@@ -34,15 +36,12 @@ var extraBits = func() (extra [firstDist + 32]uint8) {
 // distTokens has the tokens of the 256 shortest distances, and behind them, for each 128 distances, the token of the first.
 var distTokens = func() (tokens [512]token) {
 	for i := range tokens {
-		d := i // less 1
+		d := uint32(i) // less 1
 		if i >= 256 {
-			d = (i - 256) << 7
+			d = (d - 256) << 7
 		}
-		code := 0
-		for code+1 < numDists && distBase(code+1) <= d+1 {
-			code++
-		}
-		tokens[i] = token(firstDist + code | (d+1-distBase(code))<<9)
+		extra := uint(bits.Len32(d|2) - 2)
+		tokens[i] = firstDist + 2*uint32(extra) + d>>extra + d&(1<<extra-1)<<9
 	}
 	return tokens
 }()
