@@ -74,8 +74,12 @@ func maskText(state uint8, p []byte, key uint32) uint8 {
 		Mask(p, key)
 		return broken
 	case kind == avx512:
-		if !maskTextAVX512(unsafe.SliceData(p), len(p), key, leads[state/6]) {
+		last := p[len(p)-1] ^ byte(rotate(key, len(p)-1)) // to load it behind the kernel's stores would wait for them
+		switch {
+		case !maskTextAVX512(unsafe.SliceData(p), len(p), key, leads[state/6]):
 			return broken
+		case last < 0x80:
+			return whole
 		}
 		return ending(p)
 	case kind == avx2:

@@ -8,8 +8,13 @@ import (
 	"unsafe"
 )
 
-// shortMax is the longest payload for which no vector kernel is called.
-const shortMax = 64
+const (
+	// shortMax is the longest payload for which no vector kernel is called.
+	shortMax = 64
+	// asciiMax is the longest text that is looked through for ASCII alone before a
+	// kernel is called: that takes about as long as the call.
+	asciiMax = 256
+)
 
 // highBits are set in bytes that are not ASCII.
 const highBits = 0x8080808080808080
@@ -112,6 +117,13 @@ func shortASCII(p []byte) bool {
 	n := len(p)
 	le := binary.LittleEndian
 	switch {
+	case n >= 32:
+		b := unsafe.SliceData(p)
+		seen := le.Uint64(at(b, n-32)) | le.Uint64(at(b, n-24)) | le.Uint64(at(b, n-16)) | le.Uint64(at(b, n-8))
+		for i := 0; i < n-32; i += 32 {
+			seen |= le.Uint64(at(b, i)) | le.Uint64(at(b, i+8)) | le.Uint64(at(b, i+16)) | le.Uint64(at(b, i+24))
+		}
+		return seen&highBits == 0
 	case n >= 8:
 		seen := le.Uint64(p[n-8:])
 		for ; len(p) >= 8; p = p[8:] {

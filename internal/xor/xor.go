@@ -35,7 +35,7 @@ type Text struct{ state uint8 }
 // Write takes the next piece of the text and reports whether the text can still
 // be valid. Once it cannot, it stays so.
 func (t *Text) Write(p []byte) bool {
-	if t.state == whole && len(p) <= shortMax && shortASCII(p) {
+	if t.state == whole && len(p) <= asciiMax && shortASCII(p) {
 		return true
 	}
 	t.state = text(t.state, p)
@@ -62,7 +62,7 @@ func (t *Text) Whole() bool { return t.state == whole }
 
 // Valid reports whether p is valid UTF-8.
 func Valid(p []byte) bool {
-	return len(p) <= shortMax && shortASCII(p) || text(whole, p) == whole
+	return len(p) <= asciiMax && shortASCII(p) || text(whole, p) == whole
 }
 
 // MaskValid masks p in place as Mask does, and reports whether what comes out is
