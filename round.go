@@ -30,8 +30,9 @@ type round struct {
 	timer   *time.Timer
 }
 
-// A releaser holds something back, and sends it.
-type releaser interface{ release() }
+// A releaser holds something back, and sends it. It is let go by a round, which does
+// not know it any more.
+type releaser interface{ letGo() }
 
 // sharedRounds are those of connections that are on no event loop.
 var sharedRounds struct {
@@ -56,11 +57,15 @@ func sharedRound() *round {
 // add adds who holds something back from now on.
 func (r *round) add(w releaser) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.held = append(r.held, w)
-	if r.ticking {
-		return
+	if !r.ticking {
+		r.start()
 	}
+	r.mu.Unlock()
+}
+
+// start sets the timer. The caller holds mu.
+func (r *round) start() {
 	r.ticking = true
 	if r.timer == nil {
 		r.timer = time.AfterFunc(coalesceTime, r.tick)
@@ -94,7 +99,7 @@ func (r *round) end() {
 	r.held = r.spare
 	r.mu.Unlock()
 	for _, w := range held {
-		w.release()
+		w.letGo()
 	}
 	clear(held)
 	r.spare = held[:0]
@@ -110,6 +115,6 @@ func (r *round) tick() {
 	r.ticking = false
 	r.mu.Unlock()
 	for _, w := range held {
-		w.release()
+		w.letGo()
 	}
 }

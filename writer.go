@@ -42,12 +42,16 @@ func (w *writer) init(t transport, role Role, set *settings, owner flushOwner) {
 // byte has been or what follows may refer to it.
 func (w *writer) write(ctx context.Context, op Opcode, p []byte, pc *parcel) (lead, accepted bool, err error) {
 	w.mu.Lock()
-	if pc != nil || !w.fits(ctx, len(p)) {
-		return w.writeAny(ctx, op, p, pc)
+	if pc != nil || w.over || w.open || w.out.closed || len(p) >= referMin || w.queues && w.nearlyFull(maxHeader+len(p)) || ctx.Err() != nil {
+		return w.writeAny(ctx, op, p, pc) // hardly ever: the rest is for a whole message that fits
 	}
-	tk := w.load().add(&w.out, op, true, p)
+	box := w.box
+	if box == nil {
+		box = w.load()
+	}
+	tk := box.add(&w.out, op, true, p)
 	switch {
-	case w.holding.Load() && w.box.pending() < coalesceMax: // defers, without its calls
+	case w.holding.Load() && box.pending() < coalesceMax: // defers, without its calls
 		if !w.armed {
 			w.arm()
 		}
@@ -61,12 +65,6 @@ func (w *writer) write(ctx context.Context, op Opcode, p []byte, pc *parcel) (le
 		return false, accepted, err
 	}
 	return false, true, nil
-}
-
-// fits reports whether a whole message of n bytes can be added without further
-// questions, as is nearly always so. The caller holds mu.
-func (w *writer) fits(ctx context.Context, n int) bool {
-	return !w.over && !w.open && !w.out.closed && n < referMin && !(w.queues && w.nearlyFull(maxHeader+n)) && ctx.Err() == nil
 }
 
 // writeAny is write for whatever it may be. The caller holds mu, which is released
@@ -318,6 +316,16 @@ func (w *writer) release() {
 	if w.armed {
 		w.disarm()
 	}
+	w.unlockFlush()
+}
+
+// letGo is release for the round, which has taken the writer from its list.
+func (w *writer) letGo() {
+	if w.holding.Load() { // seldom: the reader rests at the end of its turn
+		w.holding.Store(false)
+	}
+	w.mu.Lock()
+	w.armed = false
 	w.unlockFlush()
 }
 
