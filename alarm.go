@@ -15,6 +15,7 @@ type alarm struct {
 	timer   *time.Timer
 	reading atomic.Uint32 // flags
 	swept   bool          // somebody asks from time to time: no timer for heartbeats
+	between bool          // and never while something is handed out, so that a read counts as waiting all the time
 }
 
 // A ticker is called when it may be time for something.
@@ -63,7 +64,8 @@ const (
 func (a *alarm) park() {
 	for {
 		was := a.reading.Load()
-		if !a.reading.CompareAndSwap(was, was&^readUser|readParked) {
+		parked := was&^readUser | readParked
+		if was != parked && !a.reading.CompareAndSwap(was, parked) {
 			continue
 		}
 		if was&readExact != 0 {
@@ -98,6 +100,9 @@ func (a *alarm) received() {
 	for {
 		was := a.reading.Load()
 		heard := readHeard | was&readFirst
+		if a.between {
+			heard |= was & readParked
+		}
 		switch {
 		case was&readExact != 0:
 			a.answered()

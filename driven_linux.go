@@ -69,17 +69,6 @@ type drivenLoop struct {
 	blocking bool // callbacks run on goroutines of their own
 }
 
-// An aside is what most connections do not need: how they end, and what is to be
-// done where callbacks run on goroutines of their own, one after the other.
-type aside struct {
-	leaving *parting // since the peer's close frame or a failure
-
-	mu            sync.Mutex
-	working       bool // a goroutine does
-	again         bool // there is more to do
-	in, out, word bool
-}
-
 // leaving returns how the connection is to end, nil as long as it goes on.
 func (d *driven) leaving() *parting {
 	if d.aside == nil {
@@ -94,27 +83,6 @@ func (d *driven) part(p *parting) {
 		d.aside = new(aside)
 	}
 	d.aside.leaving = p
-}
-
-// note notes what is to be done, and reports whether a goroutine is to be
-// started for it.
-func (b *aside) note(in, out, word bool) (start bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.in, b.out, b.word, b.again = b.in || in, b.out || out, b.word || word, true
-	start = !b.working
-	b.working = true
-	return start
-}
-
-// next returns what is to be done now. With more false, the goroutine ends.
-func (b *aside) next() (in, out, word, more bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	in, out, word, more = b.in, b.out, b.word, b.again
-	b.in, b.out, b.word, b.again = false, false, false, false
-	b.working = more
-	return in, out, word, more
 }
 
 // generation makes slots that are used again differ.
@@ -152,6 +120,7 @@ func adopt(c *Conn, ev *Events, loop *drivenLoop) *driven {
 		return nil
 	}
 	if !loop.blocking {
+		c.l.between = true
 		c.l.wr.joins(&loop.round)
 	}
 	_ = raw.nc.Close() // the duplicate keeps the connection
@@ -246,19 +215,22 @@ const (
 func (d *driven) receive(in bool) {
 	l := &d.c.l
 	var ev event
-	var until time.Time
+	var until time.Duration // since epoch: to ask for that takes half as long as for the time
 	for n := 1; !l.isClosed(); n++ {
 		if n%clockEvery == 0 && !d.loop.blocking {
-			if now := time.Now(); until.IsZero() {
-				until = now.Add(turnTime)
-			} else if now.After(until) {
+			if now := time.Since(epoch); until == 0 {
+				until = now + turnTime
+			} else if now > until {
 				l.rest()
 				d.resting = true
 				d.loop.wake(d)
 				return
 			}
 		}
-		if l.advance(l.streaming, &ev); ev.kind == eventMore && in {
+		if !l.whole(&ev) {
+			l.advance(l.streaming, &ev)
+		}
+		if ev.kind == eventMore && in {
 			in = false
 			if l.receive(&ev); ev.kind == eventMore {
 				continue
@@ -392,12 +364,16 @@ func (d *driven) recv(in *input, p []byte) (int, error) {
 // another opened under its number.
 func (d *driven) send(p, q []byte) (int, error) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	if d.fd < 0 {
+		d.mu.Unlock()
 		return 0, net.ErrClosed
 	}
 	n, err := sendTo(uintptr(d.fd), p, q)
-	return n, d.name("write", err)
+	d.mu.Unlock()
+	if err != nil {
+		err = d.name("write", err)
+	}
+	return n, err
 }
 
 // name gives an error of a system call its usual form.

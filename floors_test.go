@@ -80,6 +80,7 @@ var house = []houseFile{
 	{name: "netconn.go", floor: 9},
 	{name: "listen.go", floor: 10},
 	{name: "accept.go", floor: 10},
+	{name: "aside_linux.go", floor: 10},
 	{name: "driven_linux.go", floor: 10},
 	{name: "guest_linux.go", floor: 11},
 	{name: "engine_linux.go", floor: 11},

@@ -265,6 +265,7 @@ func (g *guest) settle(end int) {
 	_ = c.l.drive(ev.Drain != nil)
 	c.l.wr.neverWait()
 	if !g.r.blocking {
+		c.l.between = true
 		c.l.wr.joins(&d.loop.round)
 	}
 	c.l.attach()

@@ -89,6 +89,19 @@ func (l *link) adopt(t transport) bool {
 	return true
 }
 
+// whole makes ev the whole message that is at hand between others, as there nearly
+// always is one, and reports whether there is: see takeWhole. Without one it has done
+// nothing, but for a message that fails the connection.
+func (l *link) whole(ev *event) bool {
+	if l.streaming || !l.isOpen() || !l.rd.whole(ev) {
+		return false
+	}
+	if ev.kind == eventMessage {
+		l.received(ev)
+	}
+	return true
+}
+
 // poll is advance, receiving what there is to receive without waiting, for who
 // stands in the transport. It makes ev eventWait if there is nothing. heard says that
 // a message came just now, of which enter is to tell the alarm.
@@ -96,14 +109,13 @@ func (l *link) poll(ev *event) (heard bool) {
 	r := &l.rd
 	for {
 		switch {
-		case r.dry():
-		case l.isOpen() && r.whole(ev):
-			if ev.kind == eventMessage {
-				l.received(ev)
-				return heard
+		case l.whole(ev):
+			if ev.kind != eventMessage {
+				l.hear(heard)
+				heard = false
 			}
-			l.hear(heard)
-			return false
+			return heard
+		case r.dry():
 		default:
 			l.hear(heard)
 			if l.advance(false, ev); ev.kind != eventMore {

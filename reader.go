@@ -112,13 +112,12 @@ func (r *reader) next(stream bool, ev *event) {
 // dry reports whether there is nothing at all to hand out.
 func (r *reader) dry() bool { return r.in == nil && r.buf.empty() }
 
-// whole is next for what nearly always comes, where the reader is not dry: see
-// takeWhole. False says that it has done nothing.
+// whole is next for what nearly always comes: see takeWhole. False says that it has done nothing.
 func (r *reader) whole(ev *event) bool {
-	if r.in != nil {
+	c := r.buf.chunk
+	if r.in != nil || c == nil || c.r == c.w {
 		return false
 	}
-	c := r.buf.chunk
 	n := takeWhole(c.buf[c.r:c.w], r.side, r.limit, ev)
 	c.r += n
 	return n > 0

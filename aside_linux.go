@@ -1,0 +1,37 @@
+// What most connections of an event loop do not need.
+
+package websocket
+
+import "sync"
+
+// An aside is what most connections do not need: how they end, and what is to be
+// done where callbacks run on goroutines of their own, one after the other.
+type aside struct {
+	leaving *parting // since the peer's close frame or a failure
+
+	mu            sync.Mutex
+	working       bool // a goroutine does
+	again         bool // there is more to do
+	in, out, word bool
+}
+
+// note notes what is to be done, and reports whether a goroutine is to be
+// started for it.
+func (b *aside) note(in, out, word bool) (start bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.in, b.out, b.word, b.again = b.in || in, b.out || out, b.word || word, true
+	start = !b.working
+	b.working = true
+	return start
+}
+
+// next returns what is to be done now. With more false, the goroutine ends.
+func (b *aside) next() (in, out, word, more bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	in, out, word, more = b.in, b.out, b.word, b.again
+	b.in, b.out, b.word, b.again = false, false, false, false
+	b.working = more
+	return in, out, word, more
+}
