@@ -15,7 +15,7 @@ type alarm struct {
 	timer   *time.Timer
 	reading atomic.Uint32 // flags
 	swept   bool          // somebody asks from time to time: no timer for heartbeats
-	between bool          // and never while something is handed out, so that a read counts as waiting all the time
+	between bool          // and never while something is handed out: a read counts as waiting then, too, unless it is busy
 }
 
 // A ticker is called when it may be time for something.
@@ -139,6 +139,10 @@ func (a *alarm) exit() {
 		a.reading.And(^uint32(readUser))
 	}
 }
+
+// busy is for a read that does not wait as its turn ends: it has more to hand out, or
+// nothing any more.
+func (a *alarm) busy() { a.reading.And(^uint32(readParked)) }
 
 // inUser reports whether a loop's body may be running. A call from there sees it.
 func (a *alarm) inUser() bool { return a.reading.Load()&readUser != 0 }

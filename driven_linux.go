@@ -222,6 +222,7 @@ func (d *driven) receive(in bool) {
 				until = now + turnTime
 			} else if now > until {
 				l.rest()
+				l.alarm.busy()
 				d.resting = true
 				d.loop.wake(d)
 				return
@@ -247,6 +248,7 @@ func (d *driven) receive(in bool) {
 		case eventClose, eventFail:
 			p := l.rd.part(&ev)
 			l.leave(&p)
+			l.alarm.busy()
 			d.part(&p)
 			d.leave(false)
 			return

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -37,6 +38,31 @@ func TestLoopIsFairToWord(t *testing.T) {
 		read := async(func() error { _, _, err := client.Read(bg); return err })
 		require.NoError(t, within(t, 10*time.Second, read))
 	}
+}
+
+// A connection that has more to hand out when its turn ends, or is ending, waits for
+// nothing: the time for the answer to a heartbeat does not run.
+func TestLoopTellsWaitingFromBusy(t *testing.T) {
+	e := newEngine(t, &EngineOptions{Loops: 1})
+	const n = 4 * clockEvery
+	c, peer := connectScripted(t, tcpPair, RoleServer, ConnConfig{SendLimit: 2 * stuckSize, CloseTimeout: -1})
+	waits := func() bool { return c.l.alarm.reading.Load()&readParked != 0 }
+	var seen []bool
+	all := make(chan struct{})
+	peer.send(bytes.Repeat(peer.frame(OpBinary, true, ""), n))
+	require.NoError(t, e.Attach(c, &Events{Message: func(*Conn, MessageType, []byte) {
+		time.Sleep(2 * turnTime / clockEvery)
+		if seen = append(seen, waits()); len(seen) == n {
+			close(all)
+		}
+	}}))
+	<-all
+	assert.False(t, seen[n-1], "after its first turn")
+	waitUntil(t, waits)
+	require.NoError(t, c.Send(MessageBinary, make([]byte, stuckSize)))
+	peer.send(peer.closeFrame(4000, ""))
+	waitUntil(t, func() bool { return c.State() == StateClosing && !waits() })
+	assert.NoError(t, c.CloseNow())
 }
 
 // cpu returns the time that the process has used.
