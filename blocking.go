@@ -20,6 +20,7 @@ type blocking struct{ link }
 // close frame have ended the connection and are returned as the error. The
 // caller holds the role.
 func (b *blocking) next(ctx context.Context, stream bool, ev *event) error {
+	ctx = toWaitWith(ctx, &b.link)
 	if err := b.usable(ctx); err != nil {
 		return err
 	}
@@ -45,13 +46,10 @@ func (b *blocking) await(ctx context.Context, stream bool, ev *event) error {
 
 // usable returns an error if nothing is to be read any more.
 func (b *blocking) usable(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	if b.isClosed() {
 		return b.afterEnd()
 	}
-	return nil
+	return ctx.Err()
 }
 
 // ends ends the connection if ev says so, and returns the error then.
@@ -115,6 +113,7 @@ func (b *blocking) message(ctx context.Context, buf []byte, into bool) (t Messag
 		return 0, buf[:0], err
 	}
 	defer b.give()
+	ctx = toWaitWith(ctx, &b.link)
 	if err = b.lend(ctx, buf); err != nil {
 		return 0, buf[:0], err
 	}
@@ -262,7 +261,7 @@ func (b *blocking) close(code StatusCode, reason string) error {
 		return bad
 	}
 	var ce *CloseError
-	if cause := b.reason(); !errors.As(cause, &ce) {
+	if cause := b.reason(); !errors.As(cause, &ce) || ce.failed {
 		return errors.Join(bad, cause)
 	}
 	return bad

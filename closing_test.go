@@ -561,3 +561,17 @@ func TestCloseStatusOf(t *testing.T) {
 	assert.Equal(t, StatusCode(0), CloseStatus(nil))
 	assert.Equal(t, StatusCode(0), CloseStatus(io.EOF))
 }
+
+// An answer that breaks the protocol is none.
+func TestCloseAnsweredBadly(t *testing.T) {
+	overTransports(t, func(t *testing.T, pair pairFunc) {
+		c, peer := connectScripted(t, pair, RoleServer)
+		closed := async(func() error { return c.Close(StatusNormalClosure, "") })
+		peer.expectClose(StatusNormalClosure)
+		peer.send(peer.frame(3, true, ""))
+		peer.Close()
+		err := within(t, time.Minute, closed)
+		require.Equal(t, StatusProtocolError, CloseStatus(err), "%v", err)
+		require.ErrorIs(t, err, c.Err())
+	})
+}

@@ -158,7 +158,9 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, *MessageReader, error) 
 func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		if err := c.l.take(ctx); err != nil {
-			yield(Message{}, err)
+			if !c.l.endedWell(err) {
+				yield(Message{}, err)
+			}
 			return
 		}
 		defer c.endLoop()
@@ -300,7 +302,7 @@ func (c *Conn) WriteText(ctx context.Context, s string) error {
 
 // WritePrepared is Write for a prepared message.
 func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
-	if !m.typ.valid() { // it did not come from NewPreparedMessage
+	if m == nil || !m.typ.valid() { // it did not come from NewPreparedMessage
 		return errMessageType
 	}
 	_, err := c.write(ctx, m.typ, m.payload, &m.shared)
@@ -331,7 +333,7 @@ func (c *Conn) Send(t MessageType, p []byte) error {
 
 // SendPrepared is Send for a prepared message.
 func (c *Conn) SendPrepared(m *PreparedMessage) error {
-	if !m.typ.valid() {
+	if m == nil || !m.typ.valid() {
 		return errMessageType
 	}
 	return c.send(m.typ, m.payload, &m.shared)
@@ -377,6 +379,9 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	if ctx == nil {
 		return 0, errNilContext
 	}
+	if c.l.isClosed() {
+		return 0, c.l.afterEnd()
+	}
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
@@ -420,9 +425,11 @@ var errPingSize = errors.New("websocket: ping payload longer than 125 bytes")
 // Engine it returns at once, and the connection ends behind it: wait for Done where
 // that matters.
 //
-// It returns nil if the peer answered, an error that matches
-// os.ErrDeadlineExceeded if it did not, and one that matches net.ErrClosed if the
-// connection was closing or closed before. A code that must not be sent (section
+// It returns nil if the peer answered with a close frame, otherwise why that did
+// not come: an error that matches os.ErrDeadlineExceeded if nothing came in time,
+// io.ErrUnexpectedEOF or the system's error if the peer just left, a *CloseError
+// if it broke the protocol. If the connection was closing or closed before, the
+// error matches net.ErrClosed. A code that must not be sent (section
 // 7.4) is an error and closes with StatusInternalError. StatusNoStatusReceived
 // with no reason sends a close frame without a body. A reason is cut, between
 // characters, to the 123 bytes there is room for.
@@ -434,7 +441,8 @@ func (c *Conn) Close(code StatusCode, reason string) error { return c.l.close(co
 func (c *Conn) CloseNow() error { return c.l.closeNow() }
 
 // Done returns a channel that is closed when the connection has ended and
-// everything it held has been given up.
+// everything it held has been given up. For that, the body of a Messages loop, or
+// a callback, must have returned: never wait for Done in one.
 func (c *Conn) Done() <-chan struct{} { return c.l.done() }
 
 // Err returns why the connection ended, nil before that. See Read for what it

@@ -100,7 +100,10 @@
 //
 // The contexts of Reader and Writer hold for all calls of what they return,
 // until its SetContext. The request that Handler passes on has a context that
-// ends with the connection. A nil context is a mistake and gives an error.
+// ends with the connection, as soon as that does, and costs no goroutine. A read
+// that finds the end of the connection sees it through, which may take it a second,
+// or CloseTimeout if the peer takes nothing, whatever its context says. A nil
+// context is a mistake and gives an error.
 //
 // # Concurrency
 //

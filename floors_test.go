@@ -69,6 +69,7 @@ var house = []houseFile{
 	{name: "reader.go", floor: 5},
 	{name: "writer.go", floor: 5},
 	{name: "link.go", floor: 6},
+	{name: "lifetime.go", floor: 7},
 	{name: "blocking.go", floor: 7},
 	{name: "loop.go", floor: 7},
 	{name: "stream.go", floor: 7},

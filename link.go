@@ -37,6 +37,7 @@ type link struct {
 type extras struct {
 	pinger
 	readDone atomic.Pointer[context.Context] // CloseRead's
+	after    []func(cause error)             // to be called at the end; with life's mutex
 }
 
 func (l *link) init(t transport, side Role, set *settings, deflate deflation, buffered []byte) {
@@ -66,6 +67,20 @@ func (l *link) extras() *extras {
 		l.more.CompareAndSwap(nil, new(extras))
 	}
 	return l.more.Load()
+}
+
+// onEnd has f called with the cause when the connection has ended.
+func (l *link) onEnd(f func(cause error)) {
+	x := l.extras()
+	l.mu.Lock()
+	over := l.ending
+	if !over {
+		x.after = append(x.after, f)
+	}
+	l.mu.Unlock()
+	if over {
+		f(l.reason())
+	}
 }
 
 // transport returns what the connection stands on.
@@ -370,6 +385,9 @@ func (l *link) end(cause error, inOrder bool) {
 	l.mu.Unlock()
 	if x := l.more.Load(); x != nil {
 		x.pinger.end()
+		for _, f := range x.after { // nobody adds to it any more
+			f(l.reason())
+		}
 	}
 	l.wr.shut()
 	if l.rd.role.doom() {

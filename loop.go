@@ -26,6 +26,7 @@ type handler interface{ handle(ev *event) (more bool) }
 // run hands out one event after the other until to says stop, or the connection or ctx
 // ends: then it returns the error. The caller holds the reader's role.
 func (lp *loop) run(ctx context.Context, l *blocking, to handler) error {
+	ctx = toWaitWith(ctx, &l.link)
 	if err := l.usable(ctx); err != nil {
 		return err // after the end: to stand would look like being interrupted by it
 	}
@@ -102,8 +103,8 @@ func (lp *loop) step() (done bool) {
 // over returns why nothing more is handed out. A connection that has ended has done
 // so during the loop, which may see that before it is woken.
 func (lp *loop) over() error {
-	if err := lp.ctx.Err(); err != nil {
-		return err
+	if !lp.l.isClosed() {
+		return lp.ctx.Err()
 	}
 	return lp.l.atEnd()
 }

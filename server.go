@@ -50,7 +50,7 @@ func Upgrade(w http.ResponseWriter, r *http.Request, opts *UpgradeOptions) (*Con
 // serve runs on a goroutine of its own, after net/http has let go of its
 // buffers and its stack. Its request is a copy without a body, whose context
 // has the values of the original's and is canceled when the connection has
-// ended: not when the http.Handler returns, nor with the http.Server's
+// ended, with the reason as its cause (context.Cause): not when the http.Handler returns, nor with the http.Server's
 // BaseContext. The http.Handler returns as soon as serve has been started, so
 // middleware around it sees the handshake alone.
 //
@@ -70,7 +70,7 @@ func Handler(serve func(c *Conn, r *http.Request), opts *UpgradeOptions) http.Ha
 		if err != nil {
 			return // the client has its answer
 		}
-		go u.runner(serve, c, connRequest(r, c))()
+		go u.runner(serve, c, connRequest(r, &c.l.link))()
 	})
 }
 
@@ -255,32 +255,8 @@ func writerTypes(w http.ResponseWriter) string {
 }
 
 // connRequest returns r as serve gets it.
-func connRequest(r *http.Request, c doner) *http.Request {
-	r = r.WithContext(&connContext{values: context.WithoutCancel(r.Context()), conn: c})
+func connRequest(r *http.Request, l *link) *http.Request {
+	r = r.WithContext(&connContext{values: context.WithoutCancel(r.Context()), l: l})
 	r.Body = http.NoBody
 	return r
 }
-
-// connContext is a context that ends with a connection. It needs no goroutine
-// to carry the end over.
-type connContext struct {
-	values context.Context
-	conn   doner // whose channel is made only if somebody asks
-}
-
-type doner interface{ Done() <-chan struct{} }
-
-func (*connContext) Deadline() (time.Time, bool) { return time.Time{}, false }
-
-func (x *connContext) Done() <-chan struct{} { return x.conn.Done() }
-
-func (x *connContext) Err() error {
-	select {
-	case <-x.conn.Done():
-		return context.Canceled
-	default:
-		return nil
-	}
-}
-
-func (x *connContext) Value(key any) any { return x.values.Value(key) }

@@ -354,7 +354,7 @@ func TestHandlerRequest(t *testing.T) {
 	requireClosed(t, afterwards)
 	assert.ErrorIs(t, ctx.Err(), context.Canceled)
 	assert.ErrorIs(t, child.Err(), context.Canceled)
-	assert.ErrorIs(t, context.Cause(child), context.Canceled)
+	assert.ErrorIs(t, context.Cause(child), os.ErrDeadlineExceeded, "why the connection ended")
 }
 
 // The request's own context is over when the handler returns; none of that may
@@ -362,8 +362,8 @@ func TestHandlerRequest(t *testing.T) {
 func TestConnContext(t *testing.T) {
 	over, cancel := context.WithCancelCause(context.Background())
 	cancel(io.ErrUnexpectedEOF)
-	conn := &life{}
-	ctx := connRequest(sampleRequest().WithContext(over), ended{conn}).Context()
+	_, server := connectPair(t, tcpPair)
+	ctx := connRequest(sampleRequest().WithContext(over), &server.l.link).Context()
 	child, cancelChild := context.WithCancel(ctx)
 	defer cancelChild()
 	assert.NoError(t, ctx.Err())
@@ -371,14 +371,49 @@ func TestConnContext(t *testing.T) {
 	assert.NoError(t, context.Cause(ctx))
 	_, has := ctx.Deadline()
 	assert.False(t, has)
-	conn.over()
+	require.NoError(t, server.CloseNow())
 	<-child.Done()
-	assert.Equal(t, context.Canceled, context.Cause(ctx))
+	assert.Equal(t, context.Canceled, ctx.Err())
+	assert.ErrorIs(t, context.Cause(ctx), net.ErrClosed)
+	late := connRequest(sampleRequest(), &server.l.link).Context()
+	assert.Equal(t, context.Canceled, late.Err())
+	assert.ErrorIs(t, context.Cause(late), net.ErrClosed)
 }
 
-type ended struct{ *life }
-
-func (e ended) Done() <-chan struct{} { return e.done() }
+// A context of the connection's costs no goroutine, waited for or derived from, and ends
+// while the body of a loop still runs, over any transport.
+func TestConnContextInBody(t *testing.T) {
+	for _, tr := range transports {
+		t.Run(tr.name, func(t *testing.T) {
+			client, server := connectPair(t, tr.pair)
+			r := connRequest(sampleRequest(), &server.l.link)
+			goroutines := make(chan int, 2)
+			done := async(func() error {
+				for _, err := range server.Messages(r.Context()) {
+					if err != nil {
+						return err
+					}
+					goroutines <- runtime.NumGoroutine()
+					derived, cancel := context.WithTimeout(r.Context(), time.Hour)
+					goroutines <- runtime.NumGoroutine()
+					time.AfterFunc(time.Millisecond, func() { server.CloseNow() })
+					<-derived.Done()
+					cancel()
+					assert.Error(t, r.Context().Err())
+					assert.False(t, errors.Is(derived.Err(), context.DeadlineExceeded))
+				}
+				return nil
+			})
+			require.NoError(t, client.WriteText(bg, "x"))
+			assert.GreaterOrEqual(t, <-goroutines, <-goroutines)
+			assert.NoError(t, within(t, 10*time.Second, done))
+			_, _, err := server.Read(r.Context())
+			assert.ErrorIs(t, err, net.ErrClosed, "not that the context has ended")
+			_, err = server.Ping(r.Context())
+			assert.ErrorIs(t, err, net.ErrClosed)
+		})
+	}
+}
 
 func TestHandlerEndsTheConnection(t *testing.T) {
 	for name, leave := range map[string]func(){
