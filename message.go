@@ -7,10 +7,14 @@ import (
 	"strconv"
 )
 
-// maxFrames bounds how many frames, and how many control frames between them, a
-// message of bounded size may take, so that empty and tiny ones cannot keep a
-// reader busy for ever.
-const maxFrames = 1 << 17
+// A message of bounded size may take maxFrames frames, and another for each
+// frameShare bytes of the bound, so that empty and tiny ones cannot keep a reader
+// busy for ever. Between two frames with something in them there may be maxFrames
+// control frames.
+const (
+	maxFrames  = 1 << 17
+	frameShare = 64
+)
 
 // A joiner keeps what there is of the current message.
 type joiner struct {
@@ -19,8 +23,8 @@ type joiner struct {
 	kind      MessageType // of the current message, 0 between messages
 	announced bool        // handed out as a stream: its bytes are not kept
 	packed    bool        // it is compressed
-	frames    int32       // data frames of the current message
-	controls  int32       // control frames between them
+	frames    int64       // data frames of the current message
+	controls  int32       // control frames since the last of them that was not empty
 	size      int64       // bytes of the current message, the current frame whole
 	text      textCheck
 	buf       []byte // the message so far, if it is kept
@@ -33,6 +37,9 @@ func (j *joiner) data(op Opcode, length int64, packed bool) *CloseError {
 		j.kind, j.bound, j.packed = MessageType(op), j.limit, packed
 	}
 	j.frames++
+	if length > 0 {
+		j.controls = 0
+	}
 	if j.bound == 0 {
 		return nil
 	}
@@ -40,8 +47,8 @@ func (j *joiner) data(op Opcode, length int64, packed bool) *CloseError {
 		return errTooLong(j.bound)
 	}
 	j.size += length
-	if j.frames > maxFrames {
-		return failure(StatusMessageTooBig, "message in more than "+strconv.Itoa(maxFrames)+" frames", ErrMessageTooBig)
+	if most := maxFrames + j.bound/frameShare; j.frames > most {
+		return failure(StatusMessageTooBig, "message in more than "+strconv.FormatInt(most, 10)+" frames", ErrMessageTooBig)
 	}
 	return nil
 }
@@ -53,7 +60,7 @@ func (j *joiner) most() int64 {
 	if !j.packed {
 		return j.bound
 	}
-	more := j.bound>>3 + 16*int64(j.frames) + 1<<10
+	more := j.bound>>3 + 16*j.frames + 1<<10
 	return j.bound + min(more, math.MaxInt64-j.bound)
 }
 

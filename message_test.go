@@ -95,6 +95,22 @@ func TestFramesAreBounded(t *testing.T) {
 	require.True(t, f.ended)
 	require.Equal(t, fmt.Sprintf("fail 1008 more than %d control frames in a message", maxFrames), f.found[len(f.found)-1])
 
+	f = newFeed(t, RoleClient, 10, way{stream: true}) // a long message may be pinged along the way
+	f.write(wire("02 01 61"))
+	for range 3 {
+		for range maxFrames {
+			f.write(ping)
+		}
+		f.write(wire("00 01 61"))
+	}
+	require.False(t, f.ended)
+
+	j := joiner{limit: 10 * maxFrames * frameShare} // and a larger one may have more frames
+	for range 11 * maxFrames {
+		require.Nil(t, j.data(OpBinary, 1, false))
+	}
+	require.ErrorIs(t, j.data(OpBinary, 1, false), ErrMessageTooBig)
+
 	f = newFeed(t, RoleClient, 0, way{}) // no limit, no bound
 	f.write(wire("01 00"))
 	for range maxFrames + 10 {

@@ -46,7 +46,9 @@ type UpgradeOptions struct {
 	// MaxMessageSize bounds a received message in bytes, after inflation, for
 	// every way of reading. 0 means DefaultMaxMessageSize, negative means no
 	// bound. A longer message fails the connection with StatusMessageTooBig
-	// and an error that matches ErrMessageTooBig.
+	// and an error that matches ErrMessageTooBig. So does one in more than 131,072
+	// frames and another for each 64 bytes of the bound: nobody is kept busy for
+	// ever with empty ones.
 	MaxMessageSize int64
 
 	// Heartbeat is the interval: when nothing has come from the peer for so long,
