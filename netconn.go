@@ -23,12 +23,11 @@ import (
 // A message of another type closes the connection with StatusUnsupportedData.
 // Read returns io.EOF after the peer has closed with StatusNormalClosure or
 // StatusGoingAway. Close closes with StatusNormalClosure and sees the closing
-// handshake through; close the result and not c, for which nobody would read
-// the peer's answer. Deadlines work as
-// net.Conn says and leave the connection usable: their errors match
-// os.ErrDeadlineExceeded. A Write that has begun to leave by then returns len(p)
-// beside that error, because the rest will follow. The result is safe for concurrent use as a net.Conn
-// is.
+// handshake through, and a Read under way returns at once; close the result and
+// not c, for which nobody would read the peer's answer. Deadlines work as net.Conn
+// says and leave the connection usable: their errors match os.ErrDeadlineExceeded.
+// A Write that has begun to leave by then returns len(p) beside that error, because
+// the rest will follow. The result is safe for concurrent use as a net.Conn is.
 func NetConn(ctx context.Context, c *Conn, t MessageType) net.Conn {
 	n := &netConn{c: c, t: t}
 	n.read.init()
@@ -54,11 +53,15 @@ type netConn struct {
 	rest   []byte // lies in the connection's buffers
 	err    error  // sticks
 
-	closed      atomic.Bool
+	closed      atomic.Bool // Close has been called; closing: and it interrupts reads
+	closing     atomic.Bool
 	read, write deadline
 }
 
 func (n *netConn) Read(p []byte) (int, error) {
+	if n.closing.Load() { // which has the lock until the connection has ended
+		return 0, n.c.l.afterEnd()
+	}
 	n.readMu.Lock()
 	defer n.readMu.Unlock()
 	if len(p) == 0 {
@@ -83,6 +86,8 @@ func (n *netConn) next() error {
 	var ev event
 	err := n.c.l.next(ctx, true, &ev)
 	switch {
+	case err != nil && err == ctx.Err() && n.closing.Load():
+		return n.c.l.afterEnd()
 	case err != nil && err == ctx.Err():
 		return os.ErrDeadlineExceeded
 	case err != nil:
@@ -119,16 +124,17 @@ func (n *netConn) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
-// Close sees the closing handshake through itself if nobody is reading.
+// Close sees the closing handshake through itself: a read under way returns at once.
 func (n *netConn) Close() error {
 	n.stop()
-	n.read.stop()
 	n.write.stop()
 	err := n.c.l.close(StatusNormalClosure, "")
+	n.closing.Store(true)
+	n.read.pass()
 	if n.closed.CompareAndSwap(false, true) {
 		err = nil // that the peer was faster is no error, for a net.Conn
 	}
-	n.readMu.Lock() // a read under way sees the handshake through
+	n.readMu.Lock()
 	defer n.readMu.Unlock()
 	n.rest = nil
 	if n.err == nil {
@@ -172,6 +178,14 @@ func (d *deadline) context() context.Context {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.ctx
+}
+
+// pass lets the deadline pass now, for good.
+func (d *deadline) pass() {
+	d.stop()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.end()
 }
 
 // stop stops the timer, for good.

@@ -167,12 +167,18 @@ func TestNetConnClose(t *testing.T) {
 		for _, reading := range []bool{false, true} {
 			c, peer := connectScripted(t, pair, RoleServer)
 			nc := NetConn(bg, c, MessageBinary)
+			read := make(chan error, 1)
 			if reading {
-				go nc.Read(make([]byte, 1))
+				go func() { _, err := nc.Read(make([]byte, 1)); read <- err }()
 				waitUntil(t, c.reading)
 			}
 			closed := async(nc.Close)
 			peer.expectClose(StatusNormalClosure)
+			if reading { // without waiting for the peer's answer
+				require.ErrorIs(t, within(t, time.Minute, read), net.ErrClosed)
+				_, err := nc.Read(make([]byte, 1))
+				require.ErrorIs(t, err, net.ErrClosed)
+			}
 			peer.sends(peer.frame(OpBinary, true, "late"), peer.closeFrame(StatusNormalClosure, ""))
 			require.NoError(t, within(t, time.Minute, closed))
 			<-c.Done()
