@@ -285,7 +285,7 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// closeAll calls end for each connection, on the goroutine of its loop.
+// closeAll calls end for each connection.
 func (e *Engine) closeAll(end func(c *Conn)) {
 	e.mu.Lock()
 	own := make([]*Conn, 0, len(e.own))

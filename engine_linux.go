@@ -29,7 +29,7 @@ type engineLoop struct {
 	drivenLoop        // what its connections see of it
 	gone       func() // a connection's Close has returned
 
-	slots   []*driven // by number; nil for free ones, and those of guests
+	slots   []*driven // by number; nil for free ones, and those of guests; changed with mu
 	free    []uint32  // numbers of free slots
 	guests  lobby
 	events  []poll.Event
@@ -115,9 +115,19 @@ func (l *engineLoop) ring() {
 	}
 }
 
-// each calls f for each connection, those that were attached before as well: word
-// of them comes before the call.
+// each calls f for each connection, and does not wait for the loop, where a callback
+// may keep it. For those that the loop has not heard of yet it does so itself: word of
+// them comes before the call.
 func (l *engineLoop) each(f func(c *Conn)) {
+	l.mu.Lock()
+	all := make([]*driven, 0, len(l.slots)+len(l.woken))
+	all = append(append(all, l.slots...), l.woken...)
+	l.mu.Unlock()
+	for _, d := range all {
+		if d != nil {
+			f(d.c)
+		}
+	}
 	l.call(func() {
 		for _, d := range l.slots {
 			if d != nil {
@@ -318,14 +328,22 @@ func (l *engineLoop) reserve() (slot uint32) {
 		l.free = l.free[:n-1]
 		return slot
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.slots = append(l.slots, nil)
 	return uint32(len(l.slots) - 1)
+}
+
+func (l *engineLoop) put(slot uint32, d *driven) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.slots[slot] = d
 }
 
 func (l *engineLoop) release(slot uint32) { l.free = append(l.free, slot) }
 
 func (l *engineLoop) occupy(slot uint32, d *driven) {
-	l.slots[slot] = d
+	l.put(slot, d)
 	if every := d.sweepEvery(); every > 0 && (l.every == 0 || every < l.every) {
 		l.every = every
 		l.sweepAt = time.Now().Add(l.part())
@@ -387,7 +405,7 @@ func (l *engineLoop) remove(d *driven) {
 	if l.slots[slot] != d {
 		return
 	}
-	l.slots[slot] = nil
+	l.put(slot, nil)
 	l.release(slot)
 	l.gone()
 }

@@ -61,6 +61,31 @@ func TestShutdownInTime(t *testing.T) {
 	})
 }
 
+// A callback that does not return keeps no other connection of its loop from being told
+// and, in the end, closed.
+func TestShutdownBesideBusyCallback(t *testing.T) {
+	e := newEngine(t, &EngineOptions{Loops: 1})
+	busy, done := make(chan struct{}), make(chan struct{})
+	client, stuck := connectPair(t, tcpPair)
+	require.NoError(t, e.Attach(stuck, &Events{Message: func(*Conn, MessageType, []byte) { close(busy); <-done }}))
+	c, peer := connectScripted(t, tcpPair, RoleServer)
+	opened := make(chan struct{})
+	require.NoError(t, e.Attach(c, &Events{Open: func(*Conn) { close(opened) }}))
+	<-opened
+	require.NoError(t, client.WriteText(bg, "x"))
+	<-busy
+	ctx, cancel := context.WithCancel(bg)
+	shut := async(func() error { return e.Shutdown(ctx) })
+	peer.expectClose(StatusGoingAway)
+	cancel()
+	require.ErrorIs(t, within(t, 10*time.Second, shut), context.Canceled)
+	peer.expectEnd()
+	_, _, err := client.Read(bg)
+	require.Error(t, err)
+	close(done)
+	require.NoError(t, e.Shutdown(bg))
+}
+
 // A connection that comes while the Engine is being shut down is refused or ends
 // as the others do.
 func TestShutdownWhileAttaching(t *testing.T) {
