@@ -4,6 +4,7 @@ package websocket
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 )
@@ -48,8 +49,11 @@ type Events struct {
 // reading side is not free, Serve returns ErrTaken or ErrConcurrentRead, calls
 // nothing and leaves the connection as it is.
 func (ev *Events) Serve(ctx context.Context, c *Conn) error {
-	if ctx == nil {
+	switch {
+	case ctx == nil:
 		return errNilContext
+	case ev == nil || c == nil:
+		return errors.New("websocket: Serve needs Events and a Conn")
 	}
 	if err := c.l.drive(ev.Drain != nil); err != nil {
 		return err

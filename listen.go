@@ -63,7 +63,8 @@ type Handshake struct {
 	// may be kept.
 	Request *http.Request
 
-	// Subprotocol is what the answer will say, "" for none.
+	// Subprotocol is what the answer will say, "" for none. To change it has no
+	// effect: see UpgradeOptions.ChooseSubprotocol.
 	Subprotocol string
 
 	// Header is empty and goes out with the answer, less what belongs to the

@@ -78,3 +78,14 @@ func TestPreparedMessageIsShared(t *testing.T) {
 	wg.Wait()
 	assert.Equal(t, before, string(m.payload))
 }
+
+// What NewPreparedMessage returns with an error is refused like any other that it did not
+// make, and so are other things that are not there.
+func TestNothingToUse(t *testing.T) {
+	_, server := connectPair(t, tcpPair)
+	require.ErrorIs(t, server.WritePrepared(bg, nil), errMessageType)
+	require.ErrorIs(t, server.SendPrepared(nil), errMessageType)
+	require.Error(t, (*Events)(nil).Serve(bg, server))
+	require.Error(t, new(Events).Serve(bg, nil))
+	require.NoError(t, server.WriteText(bg, "still there"))
+}
