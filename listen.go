@@ -186,8 +186,7 @@ func (g *gate) decide(v *visit, ev *Events, from caller) {
 	switch {
 	case g.passes && !httpguts.HeaderValuesContainsToken(r.Header["Upgrade"], "websocket"):
 		v.passed = true
-	case !v.head.hasPath() && r.Method == http.MethodGet:
-		// A request to a proxy (RFC 9112, section 3.2.2), which this is not.
+	case !v.head.hasPath() && v.head.authority() == "" && r.Method == http.MethodGet:
 		v.refuse(refusal(http.StatusBadRequest, "the request's target %q is not a path", r.RequestURI), r.Method)
 	case g.asks:
 		g.ask(v, ev, from)
@@ -270,8 +269,8 @@ func appendRefusal(dst []byte, e *HandshakeError, method string, now time.Time) 
 	dst = appendField(dst, "X-Content-Type-Options", "nosniff")
 	dst = appendField(dst, "Content-Length", strconv.Itoa(len(body)))
 	dst = append(appendFields(dst, e.Header, isRefusalHeader), "\r\n"...)
-	if method == http.MethodHead {
-		return dst // RFC 9110, section 9.3.2: no content
+	if method == http.MethodHead || e.StatusCode == http.StatusNotModified {
+		return dst // RFC 9110, sections 9.3.2 and 15.4.5: no content
 	}
 	return append(dst, body...)
 }

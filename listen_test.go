@@ -149,15 +149,34 @@ func TestListenBadHTTP(t *testing.T) {
 	assert.Contains(t, body, "carriage return")
 }
 
-// A request to a proxy is not one to this server.
-func TestListenNeedsAPath(t *testing.T) {
-	request := strings.Replace(rawRequest, "GET /", "GET http://example.com/", 1) + "\r\n"
-	d := decideOn(t, nil, request, nil)
+// A target is a path, or the absolute-form, whose host counts then (RFC 9112, section
+// 3.2.2).
+func TestListenTargets(t *testing.T) {
+	var seen *http.Request
+	asks := &ListenOptions{Accept: func(h *Handshake) error { seen = h.Request; return nil }}
+	for _, opts := range []*ListenOptions{nil, asks} {
+		for _, target := range []string{"ftp://example.com/", "http:///", "http://user@example.com/", "http:example.com", "*", "example.com:80"} {
+			d := decideOn(t, opts, strings.Replace(rawRequest, "GET / ", "GET "+target+" ", 1)+"\r\n", nil)
+			require.NotNil(t, d.refused, target)
+			assert.Equal(t, 400, d.refused.StatusCode, target)
+		}
+		for _, target := range []string{"http://other.example:81/a?b", "HTTPS://other.example:81", "http://other.example:81?b"} {
+			request := strings.Replace(rawRequest, "GET / ", "GET "+target+" ", 1)
+			d := decideOn(t, opts, request+"Origin: http://other.example:81\r\n\r\n", nil)
+			assert.Nil(t, d.refused, target)
+			d = decideOn(t, opts, request+"Origin: http://example.com\r\n\r\n", nil)
+			require.NotNil(t, d.refused, "the Host field does not count")
+			assert.Equal(t, 403, d.refused.StatusCode)
+		}
+	}
+	assert.Equal(t, "other.example:81", seen.Host)
+	assert.Equal(t, "other.example:81", seen.URL.Host)
+}
+
+func TestListenNotModified(t *testing.T) {
+	d := decideOn(t, &ListenOptions{Accept: func(*Handshake) error { return &HandshakeError{StatusCode: 304, Reason: "as before"} }}, rawRequest+"\r\n", nil)
 	require.NotNil(t, d.refused)
-	assert.Equal(t, 400, d.refused.StatusCode)
-	assert.Contains(t, d.refused.Reason, "not a path")
-	d = decideOn(t, &ListenOptions{Accept: func(*Handshake) error { return nil }}, request, nil)
-	assert.NotNil(t, d.refused)
+	assert.True(t, strings.HasSuffix(string(d.reply), "\r\n\r\n"), "no content (RFC 9110, section 15.4.5)")
 }
 
 func TestListenFallbackGets(t *testing.T) {

@@ -3,6 +3,7 @@
 package websocket
 
 import (
+	"cmp"
 	"crypto/tls"
 	"net"
 	"net/http"
@@ -118,6 +119,11 @@ func headOnto(r *http.Request, h *requestHead) {
 		r.Proto = "HTTP/1." + string('0'+rune(h.minor))
 	}
 	r.Host = h.of(h.host)
+	if !h.hasPath() {
+		// "the origin server MUST ignore the received Host header field (if any) and
+		// instead use the host information of the request-target" (RFC 9112, section 3.2.2)
+		r.Host = cmp.Or(h.authority(), r.Host)
+	}
 	r.ContentLength = h.length
 	if h.length < 0 {
 		r.TransferEncoding = []string{"chunked"} // no other coding passes
