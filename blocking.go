@@ -20,7 +20,6 @@ type blocking struct{ link }
 // close frame have ended the connection and are returned as the error. The
 // caller holds the role.
 func (b *blocking) next(ctx context.Context, stream bool, ev *event) error {
-	ctx = toWaitWith(ctx, &b.link)
 	if err := b.usable(ctx); err != nil {
 		return err
 	}
@@ -72,7 +71,7 @@ var errDrained = errors.New("websocket: drained")
 // are what an idle connection has on its stack.
 func (b *blocking) wait(ctx context.Context) error {
 	b.park()
-	room := b.rd.ready(ctx)
+	room := b.ready(ctx)
 	n, err := b.rd.t.read(&b.rd.buf, room)
 	if err != nil {
 		return b.interrupted(ctx, err)
@@ -80,6 +79,11 @@ func (b *blocking) wait(ctx context.Context) error {
 	b.rd.took(n, room)
 	b.alarm.received()
 	return nil
+}
+
+// ready gets the reader ready for a wait.
+func (b *blocking) ready(ctx context.Context) (room []byte) {
+	return b.rd.ready(toWaitWith(ctx, &b.link))
 }
 
 // interrupted says what a wait that got err was interrupted for.
@@ -113,7 +117,6 @@ func (b *blocking) message(ctx context.Context, buf []byte, into bool) (t Messag
 		return 0, buf[:0], err
 	}
 	defer b.give()
-	ctx = toWaitWith(ctx, &b.link)
 	if err = b.lend(ctx, buf); err != nil {
 		return 0, buf[:0], err
 	}
