@@ -575,3 +575,12 @@ func TestCloseAnsweredBadly(t *testing.T) {
 		require.ErrorIs(t, err, c.Err())
 	})
 }
+
+// A hook must not panic; if it does, nobody waits for Done in vain.
+func TestDoneThoughHookPanics(t *testing.T) {
+	nc, _ := net.Pipe()
+	server, err := NewConn(nc, &ConnConfig{Role: RoleServer, Trace: &Trace{Closed: func(error) { panic("oops") }}})
+	require.NoError(t, err)
+	assert.PanicsWithValue(t, "oops", func() { _ = server.CloseNow() })
+	requireClosed(t, server.Done())
+}

@@ -403,6 +403,7 @@ func (l *link) end(cause error, inOrder bool) {
 
 // closeTransport gives up what the transport holds.
 func (l *link) closeTransport(inOrder bool) {
+	defer l.life.over() // though a hook may panic
 	if inOrder {
 		_ = l.rd.t.close()
 	} else {
@@ -411,7 +412,6 @@ func (l *link) closeTransport(inOrder bool) {
 	if t := l.wr.set.trace; t != nil && t.Closed != nil {
 		t.Closed(l.reason())
 	}
-	l.life.over()
 }
 
 // closing makes the state closing and sees that the connection ends in time

@@ -277,7 +277,8 @@ type Compression struct {
 	ReceiveTakeover bool
 
 	// SendWindowBits is the binary logarithm of the size of the window that this
-	// side sends with, 8 to 15. 0 means 15. A peer may ask for less and gets it.
+	// side sends with, 8 to 15. 0 means 15; anything else, negative numbers
+	// included, is a mistake. A peer may ask for less and gets it.
 	SendWindowBits int
 
 	// ReceiveWindowBits is the same for the window that the peer may send with.
@@ -292,7 +293,8 @@ const maxCompressionLevel = 9
 
 // Trace holds hooks that are told what happens on a connection. Each may be
 // nil. They are called from whatever goroutine does the work, possibly several
-// at once, and must return quickly. They are told facts, never handed the Conn.
+// at once, and must return quickly and not panic. They are told facts, never handed
+// the Conn.
 type Trace struct {
 	// MessageReceived is called for each message as it is handed out whole,
 	// with its size in bytes.
