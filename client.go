@@ -145,7 +145,7 @@ func (d *dialing) run(ctx context.Context) (net.Conn, error) {
 		// RFC 9110, section 15.4, asks to consider removing header fields "where
 		// there are security implications". They don't come back when a later
 		// redirect returns to the first host.
-		if serverAddress(next) != serverAddress(d.url) {
+		if !staysAt(d.url, next) {
 			d.elsewhere = true
 		}
 		d.url = next

@@ -176,8 +176,9 @@ type DialOptions struct {
 	Jar http.CookieJar
 
 	// Redirects is how many redirects are followed. 0 and negative mean none.
-	// Credentials in Header never follow to another host, and no redirect
-	// leads from wss or https to ws or http.
+	// Credentials in Header never follow to another host or port, but from ws to
+	// wss on the same host, both at their usual ports. No redirect leads from wss
+	// or https to ws or http.
 	Redirects int
 
 	_ [0]func() // not comparable, so that fields may be added

@@ -69,6 +69,31 @@ func TestDialRedirects(t *testing.T) {
 	}
 }
 
+// CHECKLIST 24: what counts as the same host.
+func TestRedirectStays(t *testing.T) {
+	for _, tc := range []struct {
+		from, to string
+		stays    bool
+	}{
+		{"ws://example.com/a", "ws://EXAMPLE.com:80/b", true},
+		{"ws://example.com/", "wss://example.com/", true},
+		{"ws://example.com:80/", "https://Example.com:443/", true},
+		{"wss://example.com:8443/", "wss://example.com:8443/b", true},
+		{"ws://example.com/", "ws://www.example.com/", false},
+		{"ws://example.com/", "wss://www.example.com/", false},
+		{"ws://example.com/", "wss://example.com:8443/", false},
+		{"ws://example.com:8080/", "wss://example.com/", false},
+		{"ws://example.com/", "ws://example.com:8080/", false},
+		{"wss://example.com/", "ws://example.com:443/", true}, // and is not followed
+	} {
+		from, err := parseTarget(tc.from)
+		require.NoError(t, err)
+		to, err := parseTarget(tc.to)
+		require.NoError(t, err)
+		assert.Equal(t, tc.stays, staysAt(from, to), "%s to %s", tc.from, tc.to)
+	}
+}
+
 // CHECKLIST 24: credentials stay with the host that they are for.
 func TestDialRedirectCredentials(t *testing.T) {
 	seen := make(chan http.Header, 8)

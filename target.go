@@ -176,6 +176,13 @@ func redirectTarget(from *url.URL, location string) (*url.URL, error) {
 	return to, nil
 }
 
+// staysAt reports whether a redirect leads to where it comes from: to the same host and
+// port, or from ws to wss on the same host, each at its usual port.
+func staysAt(from, to *url.URL) bool {
+	secured := from.Scheme == "http" && to.Scheme == "https" && to.Host == from.Host && to.Port() == ""
+	return secured || serverAddress(to) == serverAddress(from)
+}
+
 // isCredential reports whether a header must not follow a redirect to another
 // host. Host is among them: it names the first one.
 func isCredential(canonical string) bool {
