@@ -280,22 +280,6 @@ func (h *requestHead) of(s span) string { return h.text[s.from:s.to] }
 // origin-form of RFC 9112, section 3.2.1.
 func (h *requestHead) hasPath() bool { return strings.HasPrefix(h.of(h.target), "/") }
 
-// authority returns the host and port of a target in absolute-form, "" for any other:
-// "a server MUST accept the absolute-form in requests" (RFC 9112, section 3.2.2).
-func (h *requestHead) authority() string {
-	scheme, rest, _ := strings.Cut(h.of(h.target), "://")
-	if !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
-		return ""
-	}
-	if end := strings.IndexAny(rest, "/?"); end >= 0 {
-		rest = rest[:end]
-	}
-	if !validHost([]byte(rest)) {
-		return ""
-	}
-	return rest
-}
-
 // kindOf knows a field by its name, in whatever case.
 func kindOf(name []byte) headKind {
 	known, kind := "", headOther

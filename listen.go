@@ -186,7 +186,7 @@ func (g *gate) decide(v *visit, ev *Events, from caller) {
 	switch {
 	case g.passes && !httpguts.HeaderValuesContainsToken(r.Header["Upgrade"], "websocket"):
 		v.passed = true
-	case !v.head.hasPath() && v.head.authority() == "" && r.Method == http.MethodGet:
+	case !v.head.hasPath() && authority(r.RequestURI) == "" && r.Method == http.MethodGet:
 		v.refuse(refusal(http.StatusBadRequest, "the request's target %q is not a path", r.RequestURI), r.Method)
 	case g.asks:
 		g.ask(v, ev, from)

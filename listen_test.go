@@ -155,7 +155,7 @@ func TestListenTargets(t *testing.T) {
 	var seen *http.Request
 	asks := &ListenOptions{Accept: func(h *Handshake) error { seen = h.Request; return nil }}
 	for _, opts := range []*ListenOptions{nil, asks} {
-		for _, target := range []string{"ftp://example.com/", "http:///", "http://user@example.com/", "http:example.com", "*", "example.com:80"} {
+		for _, target := range []string{"ftp://example.com/", "http:///", "http://user@example.com/", "http://%00/", "http:example.com", "*", "example.com:80"} {
 			d := decideOn(t, opts, strings.Replace(rawRequest, "GET / ", "GET "+target+" ", 1)+"\r\n", nil)
 			require.NotNil(t, d.refused, target)
 			assert.Equal(t, 400, d.refused.StatusCode, target)

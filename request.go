@@ -110,6 +110,16 @@ func (a *arrival) request(from caller) (*http.Request, error) {
 	return r, nil
 }
 
+// authority returns the host and port of a request's target in absolute-form, "" for any
+// other: "a server MUST accept the absolute-form in requests" (RFC 9112, section 3.2.2).
+func authority(target string) string {
+	u, err := url.ParseRequestURI(target)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || !validHost([]byte(u.Host)) {
+		return ""
+	}
+	return u.Host
+}
+
 // headOnto fills in what is no header field.
 func headOnto(r *http.Request, h *requestHead) {
 	r.Method = h.of(h.method)
@@ -122,7 +132,7 @@ func headOnto(r *http.Request, h *requestHead) {
 	if !h.hasPath() {
 		// "the origin server MUST ignore the received Host header field (if any) and
 		// instead use the host information of the request-target" (RFC 9112, section 3.2.2)
-		r.Host = cmp.Or(h.authority(), r.Host)
+		r.Host = cmp.Or(authority(r.RequestURI), r.Host)
 	}
 	r.ContentLength = h.length
 	if h.length < 0 {
