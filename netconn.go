@@ -53,8 +53,7 @@ type netConn struct {
 	rest   []byte // lies in the connection's buffers
 	err    error  // sticks
 
-	closed      atomic.Bool // Close has been called; closing: and it interrupts reads
-	closing     atomic.Bool
+	closing     atomic.Bool // Close has been called
 	read, write deadline
 }
 
@@ -129,11 +128,10 @@ func (n *netConn) Close() error {
 	n.stop()
 	n.write.stop()
 	err := n.c.l.close(StatusNormalClosure, "")
-	n.closing.Store(true)
-	n.read.pass()
-	if n.closed.CompareAndSwap(false, true) {
+	if !n.closing.Swap(true) {
 		err = nil // that the peer was faster is no error, for a net.Conn
 	}
+	n.read.set(longAgo)
 	n.readMu.Lock()
 	defer n.readMu.Unlock()
 	n.rest = nil
@@ -178,14 +176,6 @@ func (d *deadline) context() context.Context {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.ctx
-}
-
-// pass lets the deadline pass now, for good.
-func (d *deadline) pass() {
-	d.stop()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.end()
 }
 
 // stop stops the timer, for good.
