@@ -4,6 +4,7 @@ package websocket
 
 import (
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -115,26 +116,22 @@ func (l *engineLoop) ring() {
 	}
 }
 
-// each calls f for each connection, and does not wait for the loop, where a callback
-// may keep it. For those that the loop has not heard of yet it does so itself: word of
-// them comes before the call.
+// each calls f for each connection at once, since a callback may keep the loop busy for
+// ever, and then again on the loop, which has heard by then of all that were attached
+// before: word of them comes before the call.
 func (l *engineLoop) each(f func(c *Conn)) {
-	l.mu.Lock()
-	all := make([]*driven, 0, len(l.slots)+len(l.woken))
-	all = append(append(all, l.slots...), l.woken...)
-	l.mu.Unlock()
-	for _, d := range all {
-		if d != nil {
-			f(d.c)
-		}
-	}
-	l.call(func() {
-		for _, d := range l.slots {
+	visit := func() {
+		l.mu.Lock()
+		all := slices.Concat(l.slots, l.woken)
+		l.mu.Unlock()
+		for _, d := range all {
 			if d != nil {
 				f(d.c)
 			}
 		}
-	})
+	}
+	visit()
+	l.call(visit)
 }
 
 // stop ends the loop, which has no connections any more.
@@ -334,6 +331,7 @@ func (l *engineLoop) reserve() (slot uint32) {
 	return uint32(len(l.slots) - 1)
 }
 
+// put changes who has a slot.
 func (l *engineLoop) put(slot uint32, d *driven) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
