@@ -112,7 +112,8 @@ func (r *reader) next(stream bool, ev *event) {
 // dry reports whether there is nothing at all to hand out.
 func (r *reader) dry() bool { return r.in == nil && r.buf.empty() }
 
-// whole is next for what nearly always comes: see takeWhole. False says that it has done nothing.
+// whole is next for what nearly always comes: see takeWhole. False says that it has
+// done nothing.
 func (r *reader) whole(ev *event) bool {
 	c := r.buf.chunk
 	if r.in != nil || c == nil || c.r == c.w {

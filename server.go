@@ -50,9 +50,9 @@ func Upgrade(w http.ResponseWriter, r *http.Request, opts *UpgradeOptions) (*Con
 // serve runs on a goroutine of its own, after net/http has let go of its
 // buffers and its stack. Its request is a copy without a body, whose context
 // has the values of the original's and is canceled when the connection has
-// ended, with the reason as its cause (context.Cause): not when the http.Handler returns, nor with the http.Server's
-// BaseContext. The http.Handler returns as soon as serve has been started, so
-// middleware around it sees the handshake alone.
+// ended, with the reason as its cause (context.Cause): not when the http.Handler
+// returns, nor with the http.Server's BaseContext. The http.Handler returns as
+// soon as serve has been started, so middleware around it sees the handshake alone.
 //
 // When serve returns, the connection is closed with StatusNormalClosure if it
 // is still open, unless an Engine has taken it over. A panic in serve closes
