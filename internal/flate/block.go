@@ -6,6 +6,9 @@ import (
 
 // A block chooses how a piece of text is written, and writes it.
 type block struct {
+	even     bool // codes are made for the header as well
+	thorough bool // they are tried even for a short text
+
 	freq    [symMask + 1]uint16
 	codes   [symMask + 1]code
 	lens    codeLengths
@@ -34,9 +37,9 @@ var fixedCodes = func() (codes [symMask + 1]code) {
 const dynamicFrom = 256
 
 // write writes p, of at most 65535 bytes, as the shortest of the three types of block; tokens are what p is made of, with the
-// end of the block. If thorough, codes of its own are tried even for a short text.
-func (b *block) write(o *bitWriter, p []byte, tokens []token, thorough bool) {
-	if !thorough && len(p) < dynamicFrom {
+// end of the block.
+func (b *block) write(o *bitWriter, p []byte, tokens []token) {
+	if !b.thorough && len(p) < dynamicFrom {
 		o.reserve(len(p) + len(p)/8 + 16) // no token takes more than nine bits for a byte
 		before := *o
 		o.add(blockFixed<<1, 3)
@@ -99,10 +102,18 @@ func (b *block) plan() (fixed, dynamic int) {
 	}
 	h := &b.huffman
 	litLens, distLens := b.lens[:lits], b.lens[lits:lits+dists]
-	h.lengths(b.freq[:firstDist], litLens, maxCode)
+	h.collect(b.freq[:firstDist])
+	if b.even {
+		h.even()
+	}
+	h.lengths(litLens, maxCode)
 	h.codes(b.codes[:], litLens, extraBits[:])
 	fixed, dynamic = h.cost(b.freq[:], fixedCodes[:]), h.cost(b.freq[:], b.codes[:])
-	h.lengths(freq[:32], distLens, maxCode)
+	h.collect(freq[:32])
+	if b.even {
+		h.even()
+	}
+	h.lengths(distLens, maxCode)
 	if h.n == 0 {
 		distLens[0] = 1 // one code at least, for old inflaters
 	}

@@ -1,6 +1,9 @@
 package flate
 
-import "sync"
+import (
+	"math/bits"
+	"sync"
+)
 
 // chains finds the longest matches: it links all positions whose first bytes hash alike, the latest first. All of a
 // text's history is entered anew for each message, so that a connection need not keep the links.
@@ -33,7 +36,7 @@ func (c *chains) reset(t *text, from, end, level int) (start int) {
 	}
 	c.heads = c.heads[:size]
 	clear(c.heads)
-	c.shift = hashShift(size)
+	c.shift = uint(65 - bits.Len(uint(size)))
 	start = len(c.buf) - (end - from)
 	for i := range min(start, len(c.buf)-reach+1) {
 		c.enter(i)

@@ -2,26 +2,34 @@ package flate
 
 import "sync"
 
-// Levels of compression. Up to 3 the first match found is taken; up to 6 the next byte may have a better one; from 7 on all
-// history is searched anew for each message, which takes a hundred times as long for a short one after a long history.
+// Levels of compression. Up to 3 the first match found is taken, but at 3, where there is history, a better one is looked for in short
+// messages, which are most of all made of that. Up to 6 a better one is looked for in all. From 7 on all history is searched anew for
+// each message, which takes up to forty times as long for a short one after a long history.
 const (
 	BestSpeed       = 1
 	DefaultLevel    = 3
-	lastGreedy      = 3
-	lastPatient     = 6
+	lastQuick       = 3
+	lastCareful     = 6
 	BestCompression = 9
+
+	short = 4096 // the longest message that is a short one
 )
 
 // An encoder is what compressing takes besides the window.
 type encoder struct {
-	text   text
-	quick  quick
-	tokens []token
-	heads  []uint16
-	block  block
+	text    text
+	quick   quick
+	careful careful // shares the array of the quick
+	tokens  []token
+	table   table // of a message without history
+	block   block
 }
 
-var encoders = sync.Pool{New: func() any { return new(encoder) }}
+var encoders = sync.Pool{New: func() any {
+	e := new(encoder)
+	e.careful.flat = &e.quick.flat
+	return e
+}}
 
 // AppendMessage appends p to dst, compressed as one message of permessage-deflate (RFC 7692, section 7.2.1). It ends in an empty
 // stored block without its last four octets; the empty message is 0x00. Distances reach at most 1<<bits back, and not
@@ -68,41 +76,34 @@ func AppendFragment(dst, p []byte, w *Window, bits, level int, last bool) []byte
 func (e *encoder) compress(o *bitWriter, p []byte, w *Window, bits, level int, smaller bool) bool {
 	t := &e.text
 	t.p, t.w, t.limit = p, w, windowSize(bits)
-	var heads []uint16
 	if w == nil {
 		t.base, t.have = 0, 0
 	} else {
 		t.limit = min(t.limit, w.limit)
 		t.base, t.have = w.next, min(w.have, t.limit)
 	}
-	switch {
-	case level > lastPatient:
-	case w == nil:
-		heads = e.freshHeads(len(p))
-	default:
-		w.reserveHeads(len(p))
-		heads = w.heads
-	}
-	// History is worth copying if there is not too much of it.
-	quick := level <= lastGreedy && t.have <= 4*len(p)
+	table := e.tableFor(len(p), level)
+	careful := level > lastQuick || level == lastQuick && w != nil && len(p) <= short
+	e.block.thorough = level > lastCareful
+	e.block.even = careful
 	for from := 0; from < len(p); {
 		end := min(from+maxStored, len(p))
 		switch {
-		case quick:
-			e.tokens = e.quick.read(e.tokens[:0], t, heads, from, end)
-		case level <= lastPatient:
-			e.tokens = t.read(e.tokens[:0], heads, from, end, level > lastGreedy)
-		default:
+		case table == nil:
 			c := chainPool.Get().(*chains)
 			start := c.reset(t, from, end, min(level, BestCompression))
 			e.tokens = c.read(e.tokens[:0], start)
 			chainPool.Put(c)
+		case careful:
+			e.tokens = e.careful.read(e.tokens[:0], t, table, from, end)
+		default:
+			e.tokens = e.quick.read(e.tokens[:0], t, table, from, end)
 		}
-		if smaller && level <= lastPatient && len(p) < dynamicFrom && len(e.tokens) > len(p) {
+		if smaller && level <= lastCareful && len(p) < dynamicFrom && len(e.tokens) > len(p) {
 			t.p = nil
 			return false // no match, and no literal has less than eight bits in the fixed codes
 		}
-		e.block.write(o, p[from:end], e.tokens, level > lastPatient)
+		e.block.write(o, p[from:end], e.tokens)
 		from = end
 	}
 	if w != nil {
@@ -112,16 +113,16 @@ func (e *encoder) compress(o *bitWriter, p []byte, w *Window, bits, level int, s
 	return true
 }
 
-// freshHeads returns an empty table for a message of n bytes without history.
-func (e *encoder) freshHeads(n int) []uint16 {
-	size := 256
-	for size < n && size < 1<<13 {
-		size *= 2
+// tableFor returns the table for a message of n bytes: that of the window, if there is one, and none for the highest levels.
+func (e *encoder) tableFor(n, level int) table {
+	w := e.text.w
+	switch {
+	case level > lastCareful:
+		return nil
+	case w != nil:
+		w.reserveTable(n)
+		return w.table
 	}
-	if cap(e.heads) < size {
-		e.heads = make([]uint16, size)
-	}
-	heads := e.heads[:size]
-	clear(heads)
-	return heads
+	e.table = e.table.emptied(n)
+	return e.table
 }

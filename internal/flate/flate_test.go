@@ -187,7 +187,7 @@ func TestTakeoverMixed(t *testing.T) {
 	}
 }
 
-// Long messages are searched together with their history, short ones ask the window for it: both know the same history.
+// Long messages are searched in another way than short ones: both know the same history.
 func TestTakeoverSizes(t *testing.T) {
 	r := rand.New(rand.NewPCG(21, 22))
 	for _, bits := range []int{8, 12, 15} {
@@ -206,6 +206,23 @@ func TestTakeoverSizes(t *testing.T) {
 			require.True(t, bytes.Equal(p, got), "message %d of %d bytes", i, len(p))
 			history = append(history, p...)
 			history = history[max(0, len(history)-1<<16):]
+		}
+	}
+}
+
+// What the default does with a history comes near to what a search of all of it finds, and is smaller than the first match.
+func TestTakeoverRatio(t *testing.T) {
+	for _, size := range []int{128, 1024} {
+		for _, bits := range []int{10, 12, 15} {
+			var total [10]int
+			for _, level := range []int{1, flate.DefaultLevel, 8} {
+				w := flate.NewWindow(bits)
+				for _, p := range jsonMessages(25, 100_000/size, size) {
+					total[level] += len(flate.AppendMessage(nil, p, w, bits, level))
+				}
+			}
+			require.Less(t, total[flate.DefaultLevel]*100, total[1]*95, "%d bytes, %d bits", size, bits)
+			require.Less(t, total[flate.DefaultLevel]*100, total[8]*116, "%d bytes, %d bits", size, bits)
 		}
 	}
 }

@@ -38,7 +38,8 @@ func (h *header) plan(huff *huffman, all *codeLengths, lits, dists int) int {
 		h.runs(lens[i], run+1)
 		i += run + 1
 	}
-	huff.lengths(h.freq[:numLens+1], h.lens[:], maxLenCode)
+	huff.collect(h.freq[:numLens+1])
+	huff.lengths(h.lens[:], maxLenCode)
 	huff.codes(h.codes[:], h.lens[:], lenExtra[:])
 	total := 14 + huff.cost(h.freq[:], h.codes[:])
 	h.hclen = numLens

@@ -13,14 +13,12 @@ type huffman struct {
 	spare [numLits + 2]uint32
 	used  [numLits + 1]uint16 // the symbols that occur
 	n     int                 // how many
+	most  uint16              // how often the most frequent occurs
 	count [32]int             // the result: how many codes have so many bits
 }
 
-// lengths sets lens to the code lengths, of at most limit bits, of an optimal code for symbols that occur as often as
-// freq says, but for the limit. A single symbol has one bit. freq ends at a multiple of four, lens after the last symbol.
-func (f *huffman) lengths(freq []uint16, lens []uint8, limit int) {
-	clear(lens)
-	clear(f.count[:])
+// collect takes the symbols that occur, and how often. freq ends at a multiple of four.
+func (f *huffman) collect(freq []uint16) {
 	n := 0
 	var most uint16
 	for base := 0; base < len(freq); base += 4 {
@@ -35,15 +33,22 @@ func (f *huffman) lengths(freq []uint16, lens []uint8, limit int) {
 			most = max(most, k)
 		}
 	}
-	f.n = n
-	if n < 2 {
-		for _, sym := range f.used[:n] {
+	f.n, f.most = n, most
+}
+
+// lengths sets lens to the code lengths, of at most limit bits, of an optimal code for the symbols that were collected, but for
+// the limit. A single symbol has one bit. lens ends after the last symbol.
+func (f *huffman) lengths(lens []uint8, limit int) {
+	clear(lens)
+	clear(f.count[:])
+	if f.n < 2 {
+		for _, sym := range f.used[:f.n] {
 			lens[sym] = 1
 			f.count[1] = 1
 		}
 		return
 	}
-	keys := f.sort(n, most)
+	keys := f.sort(f.n, f.most)
 	f.depths(keys)
 	shorten(&f.count, limit)
 	k := 0
@@ -52,6 +57,26 @@ func (f *huffman) lengths(freq []uint16, lens []uint8, limit int) {
 			lens[key&511] = uint8(length)
 		}
 		k += f.count[length]
+	}
+}
+
+// even takes neighbours that occur about as often for equally frequent. Their codes get a little longer, and the header of a block
+// a little more shorter, since equal lengths in a row take little there.
+func (f *huffman) even() {
+	const near, few = 5, 4
+	keys := f.keys[:f.n]
+	for i := 0; i < len(keys); {
+		first, sum := keys[i], uint32(0)
+		j := i
+		for ; j < len(keys) && keys[j]&511 == first&511+uint32(j-i) && keys[j]>>9+near-first>>9 <= 2*near; j++ {
+			sum += keys[j] >> 9
+		}
+		if n := uint32(j - i); n >= few {
+			for k := range keys[i:j] {
+				keys[i+k] = (sum+n/2)/n<<9 | keys[i+k]&511
+			}
+		}
+		i = j
 	}
 }
 

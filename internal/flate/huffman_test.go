@@ -29,11 +29,32 @@ func TestHuffmanIsOptimal(t *testing.T) {
 			want += weights[0]
 		}
 		lens := make([]uint8, numLits)
-		f.lengths(freq, lens, maxCode)
+		f.collect(freq)
+		f.lengths(lens, maxCode)
 		codes := make([]code, numLits)
 		f.codes(codes, lens, make([]uint8, numLits))
 		require.Equal(t, want, f.cost(freq, codes))
 	}
+}
+
+// Neighbours that occur about as often get the same code length, others keep theirs.
+func TestHuffmanEven(t *testing.T) {
+	freq := []uint16{
+		9, 5, 4, 8, 3, // four or more that are near the first
+		0,
+		30, 35, 36, 25, // the third is not
+		20, 21, 0, 22, 23, // nor are these together
+		65535, 65535, 65530, 65535, 0,
+	}
+	var f huffman
+	f.collect(freq)
+	f.even()
+	var got []uint16
+	for i, key := range f.keys[:f.n] {
+		require.Equal(t, f.used[i], uint16(key&511))
+		got = append(got, uint16(key>>9))
+	}
+	require.Equal(t, []uint16{7, 7, 7, 7, 3, 30, 35, 36, 25, 20, 21, 22, 23, 65534, 65534, 65534, 65534}, got)
 }
 
 // With a limit the code is still complete, and no symbol that occurs goes without.
@@ -45,7 +66,8 @@ func TestHuffmanLimit(t *testing.T) {
 	}
 	for _, limit := range []int{5, maxLenCode, maxCode} {
 		lens := make([]uint8, len(freq))
-		f.lengths(freq, lens, limit)
+		f.collect(freq)
+		f.lengths(lens, limit)
 		sum := 0
 		for _, n := range lens {
 			require.NotZero(t, n)

@@ -2,10 +2,10 @@ package flate
 
 // Sizes of a window's memory.
 const (
-	minBits  = 8
-	maxBits  = 15
-	minRing  = 256
-	maxHeads = 4096
+	minBits   = 8
+	maxBits   = 15
+	minRing   = 256
+	maxPlaces = 4096 // of a table
 )
 
 // A Window is the history that one direction of a connection keeps between messages: the last 1<<bits bytes of
@@ -13,11 +13,11 @@ const (
 // part of it. A Window serves either compressing or inflating, one call at a time. The zero Window is not usable;
 // the nil Window means no context takeover.
 type Window struct {
-	ring  []byte   // position n is at n modulo len(ring), a power of two
-	heads []uint16 // by hash: where they were seen last, modulo 1<<16; compressing only
-	next  uint32   // position of the next byte, counted from the first, modulo 1<<32
-	have  int      // bytes of history in ring
-	limit int      // the most bytes ring may hold
+	ring  []byte // position n is at n modulo len(ring), a power of two
+	table table  // of the history; compressing only
+	next  uint32 // position of the next byte, counted from the first, modulo 1<<32
+	have  int    // bytes of history in ring
+	limit int    // the most bytes ring may hold
 }
 
 // NewWindow returns an empty window of 1<<bits bytes. Bits beyond 8 and 15 count as 8 and 15.
@@ -35,19 +35,19 @@ func (w *Window) Size() int {
 	if w == nil {
 		return 0
 	}
-	return cap(w.ring) + 2*cap(w.heads)
+	return cap(w.ring) + 2*cap(w.table)
 }
 
 // Reset forgets all history and keeps the memory.
 func (w *Window) Reset() {
 	w.next, w.have = 0, 0
-	clear(w.heads)
+	clear(w.table)
 }
 
 // Add makes p the newest of the history without compressing it: for a message that was compressed without this window and
 // is sent all the same.
 func (w *Window) Add(p []byte) {
-	w.reserveHeads(len(p))
+	w.reserveTable(len(p))
 	w.add(p)
 }
 
@@ -86,19 +86,19 @@ func (w *Window) last(n, k int) []byte {
 	return w.ring[at:min(at+n-k, len(w.ring))]
 }
 
-// reserveHeads makes room for n more bytes and their hashes.
-func (w *Window) reserveHeads(n int) {
+// reserveTable makes room for n more bytes and their hashes.
+func (w *Window) reserveTable(n int) {
 	w.reserve(n)
-	size := min(len(w.ring)/2, maxHeads)
-	if len(w.heads) == size {
+	size := min(len(w.ring)/2, maxPlaces)
+	if len(w.table) == size {
 		return
 	}
-	w.heads = make([]uint16, size)
-	shift := hashShift(size)
+	w.table = make(table, size)
+	shift := w.table.shift()
 	first := w.next - uint32(w.have)
 	for i := range w.have {
 		if k := int(first+uint32(i)) & (len(w.ring) - 1); k+reach <= len(w.ring) {
-			w.heads[hash(load64(w.ring, k), shift)] = uint16(first + uint32(i))
+			w.table.enterFour(load64(w.ring, k), shift, uint16(first+uint32(i)))
 		}
 	}
 }

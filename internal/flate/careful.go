@@ -1,0 +1,88 @@
+package flate
+
+import "math/bits"
+
+// A careful reads text into tokens. It knows the last four positions that begin alike, and takes the longest match of these, unless the
+// next byte begins a longer one.
+type careful struct {
+	*flat
+	table table
+	shift uint
+}
+
+// enough is how long a match is that is not tried to be bettered.
+const enough = 32
+
+// read appends the tokens of t.p[from:end].
+func (c *careful) read(tokens []token, t *text, table table, from, end int) []token {
+	c.table, c.shift = table, table.shift()
+	done := c.set(t, from, end) // what tokens have
+	tokens, k := room(tokens, end-from)
+	for {
+		at, length, dist := c.search(done)
+		if dist == 0 {
+			c.table = nil
+			c.literals(tokens[k:], done, c.end)
+			return append(tokens[:k+c.end-done], endOfBlock)
+		}
+		entered := at + 1
+		for ; length < enough && at+1+reach <= c.end; at++ {
+			n, d := c.longest(at+1, length)
+			entered = at + 2
+			if d == 0 {
+				break
+			}
+			length, dist = n, d
+		}
+		for last := min(at+length, c.end-reach+1); entered < last; entered += 2 {
+			c.table.enterFour(c.load(entered), c.shift, uint16(c.off+entered))
+		}
+		back := c.before(at, done, dist)
+		at -= back
+		length += back
+		c.literals(tokens[k:], done, at)
+		k += at - done
+		done = at + length
+		for ; length > maxMatch; k += 2 {
+			length = part(tokens[k:], length, dist)
+		}
+		tokens[k], tokens[k+1] = lengthTokens[length-3], distToken(dist)
+		k += 2
+	}
+}
+
+// search returns the first position from i on that has a match, and the longest there. It steps faster the longer it finds none. The
+// distance is zero if there is none.
+func (c *careful) search(from int) (at, length, dist int) {
+	i, last := from, c.end-reach
+	for stop := from + patience - 1; i <= last; stop = i {
+		for stop = min(stop, last); i <= stop; i++ {
+			if length, dist = c.longest(i, hashed-1); dist != 0 {
+				return i, length, dist
+			}
+		}
+		i += (i - from) / patience
+	}
+	return c.end, 0, 0
+}
+
+// longest returns the longest match for position i, which may be longer than one can be, if that is longer than length, and enters
+// the position. The distance is zero if there is none.
+func (c *careful) longest(i, length int) (longest, dist int) {
+	f := c.flat
+	x := f.load(i)
+	pos := uint16(f.off + i)
+	farthest := uint(min(i, f.limit))
+	for four := c.table.enterFour(x, c.shift, pos); four != 0; four >>= 16 {
+		d := int(pos - uint16(four))
+		// Where there is no history yet, the mask leads to any bytes: only when they look alike it is asked what they are.
+		n := bits.TrailingZeros64(x^f.load(i-d)) >> 3
+		if n == 8 {
+			n = f.length(i, d)
+		}
+		if n > length && uint(d-1) < farthest {
+			length, dist = n, d
+		}
+	}
+	return length, dist
+}

@@ -1,0 +1,80 @@
+package flate
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// A flat is a text with its history before it, in one array.
+type flat struct {
+	bytes [flatSize + reach]byte
+	end   int // of the text
+	off   int // position of bytes[0]
+	limit int // the farthest distance
+}
+
+// flatSize is a power of two that has room for the longest history and the longest block.
+const flatSize = 1 << (maxBits + 2)
+
+// set takes t.p[from:end], and returns where it begins.
+func (f *flat) set(t *text, from, end int) (start int) {
+	f.limit = t.limit
+	f.end = len(t.together(f.bytes[:0], from, end))
+	start = f.end - (end - from)
+	f.off = int(uint16(t.base) + uint16(from-start))
+	return start
+}
+
+// load returns eight bytes. The mask changes nothing but what has to be checked.
+func (f *flat) load(i int) uint64 {
+	i &= flatSize - 1
+	return binary.LittleEndian.Uint64(f.bytes[i : i+reach])
+}
+
+// alike returns how many of the eight bytes from i on are as dist before.
+func (f *flat) alike(i, dist int) int {
+	return bits.TrailingZeros64(f.load(i)^f.load(i-dist)) >> 3
+}
+
+// length returns the length of a match of eight bytes or more.
+func (f *flat) length(i, dist int) int {
+	n := 8
+	for i+n < f.end {
+		more := f.alike(i+n, dist)
+		n += more
+		if more < 8 {
+			break
+		}
+	}
+	return min(n, f.end-i)
+}
+
+// before returns how many of the bytes before i, but not before done, are as dist before: eight at most.
+func (f *flat) before(i, done, dist int) int {
+	if i-dist < 8 {
+		return 0
+	}
+	return min(bits.LeadingZeros64(f.load(i-8)^f.load(i-dist-8))>>3, i-done)
+}
+
+// literals puts the bytes from i to end into tokens, and up to eight more: most runs are short, and eight at once take no longer
+// than to find out how short.
+func (f *flat) literals(tokens []token, i, end int) {
+	for {
+		x := f.load(i)
+		t := (*[8]token)(tokens)
+		t[0], t[1], t[2], t[3] = token(x&255), token(x>>8&255), token(x>>16&255), token(x>>24&255)
+		t[4], t[5], t[6], t[7] = token(x>>32&255), token(x>>40&255), token(x>>48&255), token(x>>56)
+		if i += 8; i >= end {
+			return
+		}
+		tokens = tokens[8:]
+	}
+}
+
+// part puts a part of a match into tokens that is longer than one can be, as much as there can be, and returns what is left.
+func part(tokens []token, length, dist int) (rest int) {
+	n := min(maxMatch, length-3) // a match has three bytes or more
+	tokens[0], tokens[1] = lengthTokens[n-3], distToken(dist)
+	return length - n
+}

@@ -1,0 +1,53 @@
+package flate
+
+import "math/bits"
+
+// A table says where text was seen, by a hash of its first bytes: it is a power of two of places, each with a position modulo 1<<16. A
+// quick keeps the last position in the place for its hash; a careful keeps the last four in four places together, the latest
+// first. Both can go on with what the other has left, since a position is never more than a hint.
+type table []uint16
+
+// hashed is how many bytes of the text are hashed.
+const hashed = 5
+
+// emptied returns a table of at least 256 places, as many as n if that is less than 1<<13. It makes use of the memory of t.
+func (t table) emptied(n int) table {
+	places := 256
+	for places < n && places < 1<<13 {
+		places *= 2
+	}
+	if cap(t) < places {
+		return make(table, places)
+	}
+	t = t[:places]
+	clear(t)
+	return t
+}
+
+// shift returns what hash wants to know.
+func (t table) shift() uint {
+	return uint(65 - bits.Len(uint(len(t))))
+}
+
+// hash returns the place of what begins with x.
+func hash(x uint64, shift uint) uint32 {
+	return uint32(x << (64 - 8*hashed) * 0x9e3779b97f4a7c15 >> (shift & 63))
+}
+
+// enter makes pos the last position in the place for x, and returns the one before.
+func (t table) enter(x uint64, shift uint, pos uint16) (before uint16) {
+	h := hash(x, shift)
+	before = t[h]
+	t[h] = pos
+	return before
+}
+
+// enterFour makes pos the latest of the four positions for x, and returns the four before, the latest lowest.
+func (t table) enterFour(x uint64, shift uint, pos uint16) (before uint64) {
+	h := hash(x, shift) &^ 3
+	p := (*[4]uint16)(t[h:])
+	before = uint64(p[0]) | uint64(p[1])<<16 | uint64(p[2])<<32 | uint64(p[3])<<48
+	now := before<<16 | uint64(pos)
+	p[0], p[1], p[2], p[3] = uint16(now), uint16(now>>16), uint16(now>>32), uint16(now>>48)
+	return before
+}
