@@ -60,13 +60,31 @@ var (
 	}
 )
 
-// errClosed is what a call gets on a connection that has been closed.
+// A closedError is what a call gets on a connection that has been closed. Few ask for its text.
+type closedError struct {
+	cause error // nil if nothing but that
+}
+
+var errClosedAlready error = &closedError{}
+
+// errClosed returns a closedError.
 func errClosed(cause error) error {
 	if cause == nil {
-		return &endError{"websocket: use of closed connection", []error{net.ErrClosed}}
+		return errClosedAlready
 	}
-	return &endError{"websocket: use of closed connection: " + trimName(cause.Error()), []error{net.ErrClosed, cause}}
+	return &closedError{cause}
 }
+
+func (e *closedError) Error() string {
+	const text = "websocket: use of closed connection"
+	if e.cause == nil {
+		return text
+	}
+	return text + ": " + trimName(e.cause.Error())
+}
+
+func (e *closedError) Is(target error) bool { return target == net.ErrClosed }
+func (e *closedError) Unwrap() error        { return e.cause }
 
 // trimName takes our name off the front of a text that gets it again.
 func trimName(s string) string {
