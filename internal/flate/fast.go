@@ -3,17 +3,17 @@ package flate
 import "encoding/binary"
 
 // fastRoom is the room that fast wants for one turn: three literals, a match, and what is copied beyond it.
-const fastRoom = 3 + maxMatch + 16
+const fastRoom = 3 + maxMatch + 32
 
 // fast inflates symbols while there is plenty of input and of room in dst before end. The output of this call begins
 // at start, also of what came before an error.
 func (z *Inflater) fast(dst []byte, start, end int) (out []byte, err error) {
 	src, lits, mask := z.src, z.lits, z.litMask
-	acc, n, from := z.acc, z.n, 0
+	acc, n, from := z.filled()
 	buf, at, last := dst[:end], len(dst), end-fastRoom
 	for at <= last && from+8 <= len(src) {
+		e := lits[acc&mask] // before acc is filled, so that neither waits for the other
 		acc, n, from = fill(acc, n, src, from)
-		e := lits[acc&mask]
 		if e&entryLiteral != 0 {
 			acc >>= e & 63
 			n -= uint(e)
@@ -68,17 +68,27 @@ func (z *Inflater) fast(dst []byte, start, end int) (out []byte, err error) {
 	return buf[:at], nil
 }
 
+// filled returns acc as full as fast wants it, and how much of src that takes.
+func (z *Inflater) filled() (acc uint64, n uint, from int) {
+	if len(z.src) < 8 {
+		return z.acc, z.n, 0
+	}
+	return fill(z.acc, z.n, z.src, 0)
+}
+
 // fill adds whole bytes of src to acc, until it has 56 bits or more. Only the lowest six bits of n count in fast.
 func fill(acc uint64, n uint, src []byte, from int) (uint64, uint, int) {
 	return acc | load64(src, from)<<(n&63), n | 56, from + int(63-n&63)>>3
 }
 
-// copyApart copies a match, and up to 15 bytes more, from 16 bytes or more before it.
+// copyApart copies a match, and up to 31 bytes more, from 16 bytes or more before it.
 func copyApart(buf []byte, at, dist, length int) (end int) {
 	end = at + length
 	for {
-		*(*[16]byte)(buf[at : at+16 : at+16]) = *(*[16]byte)(buf[at-dist : at-dist+16 : at-dist+16])
-		if at += 16; at >= end {
+		to, from := buf[at:at+32:at+32], buf[at-dist:at-dist+32:at-dist+32]
+		*(*[16]byte)(to) = *(*[16]byte)(from)
+		*(*[16]byte)(to[16:]) = *(*[16]byte)(from[16:])
+		if at += 32; at >= end {
 			return end
 		}
 	}
