@@ -6,8 +6,8 @@ import (
 
 // A block chooses how a piece of text is written, and writes it.
 type block struct {
-	even     bool // codes are made for the header as well
-	thorough bool // they are tried even for a short text
+	even     bool // code lengths are evened out to shorten the header
+	thorough bool // codes of its own are tried even for a short text
 
 	freq    [symMask + 1]uint16
 	codes   [symMask + 1]code

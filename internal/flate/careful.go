@@ -34,25 +34,27 @@ func (c *careful) read(tokens []token, t *text, table table, from, end int) []to
 			}
 			length, dist = n, d
 		}
-		for last := min(at+length, c.end-reach+1); entered < last; entered += 2 {
-			c.table.enterFour(c.load(entered), c.shift, uint16(c.off+entered))
-		}
+		c.enter(entered, at, at+length)
 		back := c.before(at, done, dist)
 		at -= back
-		length += back
-		c.literals(tokens[k:], done, at)
-		k += at - done
-		done = at + length
-		for ; length > maxMatch; k += 2 {
-			length = part(tokens[k:], length, dist)
-		}
-		tokens[k], tokens[k+1] = lengthTokens[length-3], distToken(dist)
-		k += 2
+		k += c.put(tokens[k:], done, at, length+back, dist)
+		done = at + length + back
 	}
 }
 
-// search returns the first position from i on that has a match, and the longest there. It steps faster the longer it finds none. The
-// distance is zero if there is none.
+// enter enters positions of the match from at to end, from i on: every second, and of a long match fewer, lest it push out what is
+// not in it.
+func (c *careful) enter(i, at, end int) {
+	for last := min(end, c.end-reach+1); i < last; i += 2 {
+		c.table.enterFour(c.load(i), c.shift, uint16(c.off+i))
+		if i > at+enough {
+			i += 14
+		}
+	}
+}
+
+// search returns the first position that has a match, and the longest there. It steps faster the longer it finds none. The distance
+// is zero if there is none.
 func (c *careful) search(from int) (at, length, dist int) {
 	i, last := from, c.end-reach
 	for stop := from + patience - 1; i <= last; stop = i {
@@ -66,8 +68,8 @@ func (c *careful) search(from int) (at, length, dist int) {
 	return c.end, 0, 0
 }
 
-// longest returns the longest match for position i, which may be longer than one can be, if that is longer than length, and enters
-// the position. The distance is zero if there is none.
+// longest enters position i, and returns the longest match for it that is longer than length. That may be longer than one can be
+// written. The distance is zero if there is none.
 func (c *careful) longest(i, length int) (longest, dist int) {
 	f := c.flat
 	x := f.load(i)
@@ -77,10 +79,13 @@ func (c *careful) longest(i, length int) (longest, dist int) {
 		d := int(pos - uint16(four))
 		// Where there is no history yet, the mask leads to any bytes: only when they look alike it is asked what they are.
 		n := bits.TrailingZeros64(x^f.load(i-d)) >> 3
+		if n <= length && n < 8 || uint(d-1) >= farthest {
+			continue
+		}
 		if n == 8 {
 			n = f.length(i, d)
 		}
-		if n > length && uint(d-1) < farthest {
+		if n > length {
 			length, dist = n, d
 		}
 	}

@@ -1,15 +1,12 @@
 package flate
 
-import (
-	"math/bits"
-	"sync"
-)
+import "sync"
 
 // chains finds the longest matches: it links all positions whose first bytes hash alike, the latest first. All of a
 // text's history is entered anew for each message, so that a connection need not keep the links.
 type chains struct {
 	buf    []byte               // history and text
-	heads  []uint16             // by hash: the latest position, modulo 1<<16
+	heads  table                // the latest positions
 	prev   [1 << maxBits]uint16 // by position, modulo the largest window: the one before with that hash
 	shift  uint
 	limit  int // the farthest distance
@@ -27,16 +24,8 @@ func (c *chains) reset(t *text, from, end, level int) (start int) {
 	c.limit = t.limit
 	c.depth, c.enough = 8<<(2*(level-7)), 32<<(level-7)
 	c.buf = t.together(c.buf[:0], from, end)
-	size := 256
-	for size < len(c.buf) && size < 1<<maxBits {
-		size *= 2
-	}
-	if cap(c.heads) < size {
-		c.heads = make([]uint16, size)
-	}
-	c.heads = c.heads[:size]
-	clear(c.heads)
-	c.shift = uint(65 - bits.Len(uint(size)))
+	c.heads = c.heads.emptied(len(c.buf), 1<<maxBits)
+	c.shift = c.heads.shift()
 	start = len(c.buf) - (end - from)
 	for i := range min(start, len(c.buf)-reach+1) {
 		c.enter(i)

@@ -2,9 +2,9 @@ package flate
 
 import "sync"
 
-// Levels of compression. Up to 3 the first match found is taken, but at 3, where there is history, a better one is looked for in short
-// messages, which are most of all made of that. Up to 6 a better one is looked for in all. From 7 on all history is searched anew for
-// each message, which takes up to forty times as long for a short one after a long history.
+// Levels of compression. Up to 3 the first match found is taken; but for messages up to 4 KiB that have a history, which finds them
+// the most matches, level 3 looks for the longest, as levels 4 to 6 do for all. From 7 on all history is searched anew for each
+// message, which takes up to fifty times as long for a short one after a long history.
 const (
 	BestSpeed       = 1
 	DefaultLevel    = 3
@@ -12,7 +12,7 @@ const (
 	lastCareful     = 6
 	BestCompression = 9
 
-	short = 4096 // the longest message that is a short one
+	short = 4096 // the longest message that level 3 looks closely at
 )
 
 // An encoder is what compressing takes besides the window.
@@ -123,6 +123,6 @@ func (e *encoder) tableFor(n, level int) table {
 		w.reserveTable(n)
 		return w.table
 	}
-	e.table = e.table.emptied(n)
+	e.table = e.table.emptied(n, maxPlaces)
 	return e.table
 }

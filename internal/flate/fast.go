@@ -68,7 +68,7 @@ func (z *Inflater) fast(dst []byte, start, end int) (out []byte, err error) {
 	return buf[:at], nil
 }
 
-// filled returns acc as full as fast wants it, and how much of src that takes.
+// filled returns acc and n after a fill, and how much of src that has taken.
 func (z *Inflater) filled() (acc uint64, n uint, from int) {
 	if len(z.src) < 8 {
 		return z.acc, z.n, 0
@@ -76,7 +76,9 @@ func (z *Inflater) filled() (acc uint64, n uint, from int) {
 	return fill(z.acc, z.n, z.src, 0)
 }
 
-// fill adds whole bytes of src to acc, until it has 56 bits or more. Only the lowest six bits of n count in fast.
+// fill adds whole bytes of src to acc, until it has 56 bits or more. Only the lowest six bits of n count in fast. All 64 bits of acc
+// are then those of the input, also those that n does not count: when the longest match has been taken, 48 bits, enough are left
+// to look a symbol up.
 func fill(acc uint64, n uint, src []byte, from int) (uint64, uint, int) {
 	return acc | load64(src, from)<<(n&63), n | 56, from + int(63-n&63)>>3
 }

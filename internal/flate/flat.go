@@ -72,9 +72,17 @@ func (f *flat) literals(tokens []token, i, end int) {
 	}
 }
 
-// part puts a part of a match into tokens that is longer than one can be, as much as there can be, and returns what is left.
-func part(tokens []token, length, dist int) (rest int) {
-	n := min(maxMatch, length-3) // a match has three bytes or more
-	tokens[0], tokens[1] = lengthTokens[n-3], distToken(dist)
-	return length - n
+// put puts the bytes from i to at into tokens, and a match there, which may be longer than one can be. It returns how many tokens
+// that are.
+func (f *flat) put(tokens []token, i, at, length, dist int) (n int) {
+	f.literals(tokens, i, at)
+	n = at - i
+	d := distToken(dist)
+	for ; length > maxMatch; n += 2 {
+		part := min(maxMatch, length-3) // a match has three bytes or more
+		tokens[n], tokens[n+1] = lengthTokens[part-3], d
+		length -= part
+	}
+	tokens[n], tokens[n+1] = lengthTokens[length-3], d
+	return n + 2
 }

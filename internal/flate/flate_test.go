@@ -227,6 +227,54 @@ func TestTakeoverRatio(t *testing.T) {
 	}
 }
 
+// What repeats from just beyond the window costs no comparison to its end at each of its bytes. With one this would take ten minutes.
+func TestTooFarIsNotCompared(t *testing.T) {
+	r := rand.New(rand.NewPCG(29, 30))
+	period := make([]byte, 260)
+	for i := range period {
+		period[i] = byte(r.Uint32())
+	}
+	for i := 40; i+8 < len(period); i += 30 {
+		copy(period[i:i+6], period[10:16]) // matches, so that none of the bytes are passed over
+	}
+	p := bytes.Repeat(period, 65535/len(period))
+	var out []byte
+	for range 200 {
+		for _, level := range []int{1, 5, 8} {
+			out = flate.AppendMessage(out[:0], p, nil, 8, level)
+		}
+	}
+	got, err := stdInflate(out, nil)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(p, got))
+}
+
+// Messages that come again while the window remembers them are found, though they push each other out of the table.
+func TestTakeoverRotation(t *testing.T) {
+	r := rand.New(rand.NewPCG(27, 28))
+	for _, size := range []int{300, 1000, 3000, 6000} {
+		messages := make([][]byte, 24_000/size)
+		for i := range messages {
+			messages[i] = make([]byte, size)
+			for k := range messages[i] {
+				messages[i][k] = byte(r.Uint32())
+			}
+		}
+		for _, level := range []int{1, flate.DefaultLevel, 5, 8} {
+			w := flate.NewWindow(15)
+			total := 0
+			for round := range 5 {
+				for _, p := range messages {
+					if n := len(flate.AppendMessage(nil, p, w, 15, level)); round > 0 {
+						total += n
+					}
+				}
+			}
+			require.Less(t, total*100, 4*24_000*10, "%d bytes at level %d", size, level)
+		}
+	}
+}
+
 // Each way of searching finds what the other has entered.
 func TestRepetition(t *testing.T) {
 	for _, size := range []int{300, 10_000} {

@@ -61,7 +61,7 @@ func (f *huffman) lengths(lens []uint8, limit int) {
 }
 
 // even takes neighbours that occur about as often for equally frequent. Their codes get a little longer, and the header of a block
-// a little more shorter, since equal lengths in a row take little there.
+// shorter by more than that, as a rule: equal lengths in a row take little there.
 func (f *huffman) even() {
 	const near, few = 5, 4
 	keys := f.keys[:f.n]

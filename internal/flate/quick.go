@@ -23,18 +23,12 @@ func (q *quick) read(tokens []token, t *text, table table, from, end int) []toke
 		}
 		length, back := q.match(at, done, dist, diff)
 		at -= back
-		q.literals(tokens[k:], done, at)
-		k += at - done
+		k += q.put(tokens[k:], done, at, length, dist)
 		done = at + length
-		for ; length > maxMatch; k += 2 {
-			length = part(tokens[k:], length, dist)
-		}
-		tokens[k], tokens[k+1] = lengthTokens[length-3], distToken(dist)
-		k += 2
 	}
 }
 
-// search returns the first position from i on that has a match of five bytes or more, how far back that is, and in what the first eight
+// search returns the first position that has a match of five bytes or more, how far back that is, and in what the first eight
 // bytes differ from those. It steps faster the longer it finds none. The distance is zero if there is none.
 func (q *quick) search(from int) (at, dist int, diff uint64) {
 	table, shift, off := q.table, q.shift, q.off

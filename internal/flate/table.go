@@ -4,16 +4,24 @@ import "math/bits"
 
 // A table says where text was seen, by a hash of its first bytes: it is a power of two of places, each with a position modulo 1<<16. A
 // quick keeps the last position in the place for its hash; a careful keeps the last four in four places together, the latest
-// first. Both can go on with what the other has left, since a position is never more than a hint.
+// first. Both can go on with what the other has left, since a position is never more than a hint: a quick finds one of the four.
 type table []uint16
 
 // hashed is how many bytes of the text are hashed.
 const hashed = 5
 
-// emptied returns a table of at least 256 places, as many as n if that is less than 1<<13. It makes use of the memory of t.
-func (t table) emptied(n int) table {
-	places := 256
-	for places < n && places < 1<<13 {
+// Sizes of a table.
+const (
+	minPlaces  = 256
+	maxPlaces  = 1 << 13 // of one for a message without history
+	keptPlaces = 1 << 12 // of one that is kept between messages
+)
+
+// emptied returns an empty table with a place for each of n positions, or most places if those are fewer. It makes use of the memory
+// of t.
+func (t table) emptied(n, most int) table {
+	places := minPlaces
+	for places < n && places < most {
 		places *= 2
 	}
 	if cap(t) < places {
@@ -24,7 +32,7 @@ func (t table) emptied(n int) table {
 	return t
 }
 
-// shift returns what hash wants to know.
+// shift returns the shift that leaves hash as many bits as an index of t has.
 func (t table) shift() uint {
 	return uint(65 - bits.Len(uint(len(t))))
 }

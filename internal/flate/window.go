@@ -2,10 +2,9 @@ package flate
 
 // Sizes of a window's memory.
 const (
-	minBits   = 8
-	maxBits   = 15
-	minRing   = 256
-	maxPlaces = 4096 // of a table
+	minBits = 8
+	maxBits = 15
+	minRing = 256
 )
 
 // A Window is the history that one direction of a connection keeps between messages: the last 1<<bits bytes of
@@ -89,7 +88,7 @@ func (w *Window) last(n, k int) []byte {
 // reserveTable makes room for n more bytes and their hashes.
 func (w *Window) reserveTable(n int) {
 	w.reserve(n)
-	size := min(len(w.ring)/2, maxPlaces)
+	size := min(len(w.ring)/2, keptPlaces)
 	if len(w.table) == size {
 		return
 	}
