@@ -62,15 +62,15 @@ var (
 
 // A closedError is what a call gets on a connection that has been closed. Few ask for its text.
 type closedError struct {
-	cause error // nil if nothing but that
+	cause error // nil if nobody has said why
 }
 
-var errClosedAlready error = &closedError{}
+var errClosedPlain error = &closedError{}
 
 // errClosed returns a closedError.
 func errClosed(cause error) error {
 	if cause == nil {
-		return errClosedAlready
+		return errClosedPlain
 	}
 	return &closedError{cause}
 }
@@ -83,8 +83,12 @@ func (e *closedError) Error() string {
 	return text + ": " + trimName(e.cause.Error())
 }
 
-func (e *closedError) Is(target error) bool { return target == net.ErrClosed }
-func (e *closedError) Unwrap() error        { return e.cause }
+func (e *closedError) Unwrap() []error {
+	if e.cause == nil {
+		return []error{net.ErrClosed}
+	}
+	return []error{net.ErrClosed, e.cause}
+}
 
 // trimName takes our name off the front of a text that gets it again.
 func trimName(s string) string {
