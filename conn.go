@@ -274,7 +274,7 @@ func (c *Conn) Write(ctx context.Context, t MessageType, p []byte) error {
 		_, err := c.writePacked(ctx, t, p, nil)
 		return err
 	}
-	_, err := c.l.write(ctx, t.opcode(), p, nil)
+	_, err := c.l.write(toWaitWith(ctx, &c.l.link), t.opcode(), p, nil)
 	return err
 }
 
@@ -285,14 +285,14 @@ func (c *Conn) write(ctx context.Context, t MessageType, p []byte, shared *flate
 	if c.agreed.z != nil {
 		return c.writePacked(ctx, t, p, shared)
 	}
-	return c.l.write(ctx, t.opcode(), p, nil)
+	return c.l.write(toWaitWith(ctx, &c.l.link), t.opcode(), p, nil)
 }
 
 // writePacked is write where permessage-deflate was agreed on.
 func (c *Conn) writePacked(ctx context.Context, t MessageType, p []byte, shared *flate.Shared) (accepted bool, err error) {
 	pc := c.agreed.z.pack(t, p, shared)
 	defer pc.free()
-	return c.l.write(ctx, t.opcode(), p, &pc)
+	return c.l.write(toWaitWith(ctx, &c.l.link), t.opcode(), p, &pc)
 }
 
 // WriteText is Write for a text message in a string.
@@ -364,7 +364,7 @@ func (c *Conn) Flush(ctx context.Context) error {
 		return errNilContext
 	}
 	open := !c.l.isClosed()
-	return c.l.writeError(c.l.wr.flush(ctx), open)
+	return c.l.writeError(c.l.wr.flush(toWaitWith(ctx, &c.l.link)), open)
 }
 
 // BufferedAmount returns how many bytes have been accepted and not yet handed to

@@ -47,8 +47,9 @@ func (x *connContext) Value(key any) any {
 	return x.make().Value(key)
 }
 
-// toWaitWith returns the context to wait with for one that a reader was given. The
-// connection's own need not be watched: its end ends the wait as well.
+// toWaitWith returns the context to wait with for one that a reader or a writer was
+// given. The connection's own need not be watched: its end ends the wait as well. So a
+// send that waits, as over TLS, needs no goroutine for it.
 func toWaitWith(ctx context.Context, l *link) context.Context {
 	if x, own := ctx.(*connContext); own && x.l == l {
 		return context.Background()

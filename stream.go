@@ -215,7 +215,7 @@ func (w *MessageWriter) fragment(p []byte, final bool) (accepted bool, err error
 		pc.z, pc.window = w.z, w.window
 	}
 	pc.inside, pc.more = true, !final
-	accepted, err = w.l.write(w.ctx, pc.op, p, &pc)
+	accepted, err = w.l.write(toWaitWith(w.ctx, &w.l.link), pc.op, p, &pc)
 	pc.free()
 	if accepted {
 		w.op = OpContinuation
