@@ -4,26 +4,19 @@ import "math/bits"
 
 // A careful reads text into tokens. It knows the last four positions that begin alike, and takes the longest match of these, unless the
 // next byte begins a longer one.
-type careful struct {
-	*flat
-	table table
-	shift uint
-}
+type careful struct{ *flat }
 
 // enough is how long a match is that is not tried to be bettered.
 const enough = 32
 
 // read appends the tokens of t.p[from:end].
 func (c *careful) read(tokens []token, t *text, table table, from, end int) []token {
-	c.table, c.shift = table, table.shift()
-	done := c.set(t, from, end) // what tokens have
+	done := c.set(t, table, from, end) // what tokens have
 	tokens, k := room(tokens, end-from)
 	for {
 		at, length, dist := c.search(done)
 		if dist == 0 {
-			c.table = nil
-			c.literals(tokens[k:], done, c.end)
-			return append(tokens[:k+c.end-done], endOfBlock)
+			return c.finish(tokens, k, done)
 		}
 		entered := at + 1
 		for ; length < enough && at+1+reach <= c.end; at++ {
@@ -75,7 +68,7 @@ func (c *careful) longest(i, length int) (longest, dist int) {
 	x := f.load(i)
 	pos := uint16(f.off + i)
 	farthest := uint(min(i, f.limit))
-	for four := c.table.enterFour(x, c.shift, pos); four != 0; four >>= 16 {
+	for four := f.table.enterFour(x, f.shift, pos); four != 0; four >>= 16 {
 		d := int(pos - uint16(four))
 		// Where there is no history yet, the mask leads to any bytes: only when they look alike it is asked what they are.
 		n := bits.TrailingZeros64(x^f.load(i-d)) >> 3
@@ -83,7 +76,7 @@ func (c *careful) longest(i, length int) (longest, dist int) {
 			continue
 		}
 		if n == 8 {
-			n = f.length(i, d)
+			n += common(f.bytes[i+8:f.end], f.bytes[i+8-d:])
 		}
 		if n > length {
 			length, dist = n, d

@@ -4,7 +4,7 @@ import "sync"
 
 // Levels of compression. Up to 3 the first match found is taken; but for messages up to 4 KiB that have a history, which finds them
 // the most matches, level 3 looks for the longest, as levels 4 to 6 do for all. From 7 on all history is searched anew for each
-// message, which takes up to fifty times as long for a short one after a long history.
+// message, which takes some thirty times as long for a short one after a long history (make deflate).
 const (
 	BestSpeed       = 1
 	DefaultLevel    = 3

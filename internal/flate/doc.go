@@ -15,6 +15,6 @@
 // Inflater has 10 KiB, and without takeover up to 1<<bits more. In steady state nothing is allocated but what the
 // caller's slices need to grow.
 //
-// Up to level 6 the time is proportional to the message, but for copying the history to where it is searched, which takes a
-// microsecond or two for 32 KiB. How long that is beside other implementations is what make deflate prints.
+// Up to level 6 the time is proportional to the message, but for copying the history to where it is searched. How long that is
+// beside other implementations is what make deflate prints.
 package flate

@@ -5,24 +5,33 @@ import (
 	"math/bits"
 )
 
-// A flat is a text with its history before it, in one array.
+// A flat is a text with its history before it, in one array, and the table that says where to look.
 type flat struct {
 	bytes [flatSize + reach]byte
 	end   int // of the text
 	off   int // position of bytes[0]
 	limit int // the farthest distance
+	table table
+	shift uint // of the table
 }
 
 // flatSize is a power of two that has room for the longest history and the longest block.
 const flatSize = 1 << (maxBits + 2)
 
-// set takes t.p[from:end], and returns where it begins.
-func (f *flat) set(t *text, from, end int) (start int) {
-	f.limit = t.limit
+// set takes t.p[from:end] and a table, until finish, and returns where the text begins.
+func (f *flat) set(t *text, table table, from, end int) (start int) {
+	f.limit, f.table, f.shift = t.limit, table, table.shift()
 	f.end = len(t.together(f.bytes[:0], from, end))
 	start = f.end - (end - from)
 	f.off = int(uint16(t.base) + uint16(from-start))
 	return start
+}
+
+// finish puts what follows done into tokens, of which there are k, with the end of the block.
+func (f *flat) finish(tokens []token, k, done int) []token {
+	f.table = nil
+	f.literals(tokens[k:], done, f.end)
+	return append(tokens[:k+f.end-done], endOfBlock)
 }
 
 // load returns eight bytes. The mask changes nothing but what has to be checked.
@@ -34,19 +43,6 @@ func (f *flat) load(i int) uint64 {
 // alike returns how many of the eight bytes from i on are as dist before.
 func (f *flat) alike(i, dist int) int {
 	return bits.TrailingZeros64(f.load(i)^f.load(i-dist)) >> 3
-}
-
-// length returns the length of a match of eight bytes or more.
-func (f *flat) length(i, dist int) int {
-	n := 8
-	for i+n < f.end {
-		more := f.alike(i+n, dist)
-		n += more
-		if more < 8 {
-			break
-		}
-	}
-	return min(n, f.end-i)
 }
 
 // before returns how many of the bytes before i, but not before done, are as dist before: eight at most.

@@ -3,23 +3,16 @@ package flate
 import "math/bits"
 
 // A quick reads text into tokens. It takes the first match it finds.
-type quick struct {
-	flat
-	table table
-	shift uint
-}
+type quick struct{ flat }
 
 // read appends the tokens of t.p[from:end].
 func (q *quick) read(tokens []token, t *text, table table, from, end int) []token {
-	q.table, q.shift = table, table.shift()
-	done := q.set(t, from, end) // what tokens have
+	done := q.set(t, table, from, end) // what tokens have
 	tokens, k := room(tokens, end-from)
 	for {
 		at, dist, diff := q.search(done)
 		if dist == 0 {
-			q.table = nil
-			q.literals(tokens[k:], done, q.end)
-			return append(tokens[:k+q.end-done], endOfBlock)
+			return q.finish(tokens, k, done)
 		}
 		length, back := q.match(at, done, dist, diff)
 		at -= back
