@@ -66,7 +66,8 @@ type drivenLoop struct {
 	wake     func(d *driven) // has its turn called before long
 	poller   *poll.Poller
 	round    round
-	blocking bool // callbacks run on goroutines of their own
+	blocking bool     // callbacks run on goroutines of their own
+	got      *receipt // what was received for who has the turn before that; nil if nothing was tried
 }
 
 // leaving returns how the connection is to end, nil as long as it goes on.
@@ -214,6 +215,11 @@ const (
 // receive receives once, if there may be something, and hands out what there is.
 func (d *driven) receive(in bool) {
 	l := &d.c.l
+	if got := d.loop.got; got != nil && got.n > 0 { // it is in the buffer
+		d.loop.got = nil
+		in = false
+		l.alarm.received()
+	}
 	var ev event
 	var until time.Duration // since epoch: to ask for that takes half as long as for the time
 	for n := 1; !l.isClosed(); n++ {
@@ -350,7 +356,7 @@ func (d *driven) wakeRead(on bool) {
 
 // recv is for who has the turn, which alone closes the descriptor.
 func (d *driven) recv(in *input, p []byte) (int, error) {
-	n, err := recvFrom(uintptr(d.fd), in, p)
+	n, err := d.receipt(in, p)
 	switch {
 	case n > 0:
 		return n, nil
@@ -360,6 +366,29 @@ func (d *driven) recv(in *input, p []byte) (int, error) {
 		return 0, nil
 	}
 	return 0, d.name("read", err)
+}
+
+// receipt is what the loop has received for this turn, or a receipt.
+func (d *driven) receipt(in *input, p []byte) (int, error) {
+	if got := d.loop.got; got != nil {
+		d.loop.got = nil
+		return got.n, got.err
+	}
+	return recvFrom(uintptr(d.fd), in, p)
+}
+
+// queue is for who has the turn, as recv is.
+func (d *driven) queue(j joint, s *sending) bool {
+	if d.fd < 0 || j.Full() {
+		return false
+	}
+	s.n = j.Send(int(d.fd), s.p)
+	return true
+}
+
+func (d *driven) queued(j joint, s *sending) (int, error) {
+	n, err := j.Result(s.n)
+	return n, d.name("write", err)
 }
 
 // send holds the lock, so that the descriptor is not closed meanwhile, and
@@ -457,21 +486,5 @@ func (d *driven) rawConn() (syscall.RawConn, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closes &^= closesPlain
-	return drivenRaw{d}, nil
+	return heldRaw{mu: &d.mu, fd: &d.fd}, nil
 }
-
-// drivenRaw is the descriptor of a driven for socket options and facts.
-type drivenRaw struct{ d *driven }
-
-func (r drivenRaw) Control(f func(fd uintptr)) error {
-	r.d.mu.Lock()
-	defer r.d.mu.Unlock()
-	if r.d.fd < 0 {
-		return net.ErrClosed
-	}
-	f(uintptr(r.d.fd))
-	return nil
-}
-
-func (drivenRaw) Read(func(fd uintptr) bool) error  { return errors.ErrUnsupported }
-func (drivenRaw) Write(func(fd uintptr) bool) error { return errors.ErrUnsupported }

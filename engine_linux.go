@@ -19,7 +19,7 @@ const (
 	loopLate   = 20 * time.Millisecond  // a round that takes longer is late
 	sweepParts = 16                     // a sweep looks at a part of the connections at a time
 	sweepMin   = time.Millisecond       // between two parts
-	roundTurns = 16                     // of connections, before what they have written is sent
+	roundTurns = togetherMost           // of connections, before what they have written is sent
 	briefTurn  = 25 * time.Microsecond  // a turn that is brief, on average
 	keptList   = 1024                   // a list that has been longer is given up
 )
@@ -35,6 +35,7 @@ type engineLoop struct {
 	guests  lobby
 	events  []poll.Event
 	at      int           // of those, the next to be dealt with
+	fetch   fetch         // what has been received for the next
 	current *driven       // whose callback runs
 	every   time.Duration // how often each connection is swept, 0 for never
 	sweepAt time.Time     // when the next part is due
@@ -59,15 +60,25 @@ type engineLoop struct {
 	over  bool        // nobody will
 }
 
-func newEngineLoop(blocking bool, gone func()) (*engineLoop, error) {
+func newEngineLoop(blocking, single bool, gone func()) (*engineLoop, error) {
 	p, err := poll.NewPoller(loopEvents)
 	if err != nil {
 		return nil, err
 	}
 	l := &engineLoop{gone: gone, events: make([]poll.Event, 0, loopEvents)}
 	l.drivenLoop = drivenLoop{wake: l.wake, poller: p, blocking: blocking}
+	if !blocking && !single {
+		l.batches()
+	}
 	go l.run()
 	return l, nil
+}
+
+// batches has receipts and sends made together, if the system does that.
+func (l *engineLoop) batches() {
+	if batch, err := poll.NewBatch(roundTurns); err == nil {
+		l.fetch.batch, l.round.joint = batch, batch
+	}
 }
 
 // attach takes a connection over whose reading side is the caller's. It returns
@@ -146,7 +157,7 @@ func (l *engineLoop) run() {
 			return
 		}
 		if d := l.current; d != nil {
-			l.current = nil
+			l.current, l.got = nil, nil
 			d.c.l.beginClose(StatusInternalError, "")
 			l.wake(d)
 		}
@@ -169,6 +180,9 @@ func (l *engineLoop) end() {
 	l.guests.close(nil)
 	for l.word.Load() {
 		l.heed() // those that have been accepted just before
+	}
+	if l.fetch.batch != nil {
+		l.fetch.batch.Close()
 	}
 	_ = l.poller.Close()
 }
@@ -195,25 +209,68 @@ func (l *engineLoop) rounds() (done bool) {
 			return true
 		}
 		for ; l.at < len(l.events); l.at++ {
-			e := &l.events[l.at]
-			id := e.ID()
-			if slot := uint32(id); uint(slot) >= uint(len(l.slots)) || l.slots[slot] == nil {
-				l.guests.event(id)
-			} else if d := l.slots[slot]; d.id == id {
-				l.turn(d, e.In(), e.Out(), false)
+			if l.at >= l.fetch.to {
+				l.receive()
 			}
+			l.event(&l.events[l.at])
 			l.turned()
 		}
 		l.endRound()
 		now := time.Now()
 		l.between(now)
-		l.events, l.at = l.poller.Take(l.events[:0]), 0
+		l.events, l.at, l.fetch.to = l.poller.Take(l.events[:0]), 0, 0
 		l.round.brief = l.brief && len(l.events) > 1 // who is alone need not wait for others
 		if len(l.events) == 0 && !l.word.Load() {
 			l.sweep(now)
 			return false
 		}
 	}
+}
+
+// who returns the connection that an event is for, nil if it has gone; known says
+// that it is not for a guest.
+func (l *engineLoop) who(id uint64) (d *driven, known bool) {
+	slot := uint32(id)
+	if uint(slot) >= uint(len(l.slots)) || l.slots[slot] == nil {
+		return nil, false
+	}
+	if d = l.slots[slot]; d.id != id {
+		d = nil
+	}
+	return d, true
+}
+
+// event deals with an event.
+func (l *engineLoop) event(e *poll.Event) {
+	d, known := l.who(e.ID())
+	switch {
+	case d != nil:
+		got := l.fetch.taken(l.at, d)
+		if got != nil {
+			l.got = got
+		}
+		l.turn(d, e.In(), e.Out(), false)
+		if got != nil {
+			l.got = nil
+		}
+	case !known:
+		l.guests.event(e.ID())
+	}
+}
+
+// receive receives for the events whose turn comes next, if that can be done together.
+func (l *engineLoop) receive() {
+	events := l.events[l.at:min(l.at+roundTurns, len(l.events))]
+	l.fetch.begin(l.at, len(events))
+	if l.fetch.batch == nil || !l.round.brief || len(events) < togetherMin {
+		return
+	}
+	for i := range events {
+		if d, _ := l.who(events[i].ID()); d != nil && events[i].In() {
+			l.fetch.add(l.at+i, d)
+		}
+	}
+	l.fetch.do()
 }
 
 // between does what is to be done between two rounds. After a round that took long

@@ -7,7 +7,7 @@ package websocket
 // An engineLoop drives no connection here.
 type engineLoop struct{}
 
-func newEngineLoop(bool, func()) (*engineLoop, error) { return nil, nil }
+func newEngineLoop(_, _ bool, _ func()) (*engineLoop, error) { return nil, nil }
 
 func (*engineLoop) attach(*Conn, *Events) bool { return false }
 func (*engineLoop) each(func(*Conn))           {}

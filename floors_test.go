@@ -83,6 +83,7 @@ var house = []houseFile{
 	{name: "accept.go", floor: 10},
 	{name: "aside_linux.go", floor: 10},
 	{name: "driven_linux.go", floor: 10},
+	{name: "fetch_linux.go", floor: 11},
 	{name: "guest_linux.go", floor: 11},
 	{name: "engine_linux.go", floor: 11},
 	{name: "engine_other.go", floor: 11},

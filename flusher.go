@@ -133,6 +133,11 @@ func (f *flusher) unlockFlush() {
 		return
 	}
 	f.trySend()
+	f.unlockPass()
+}
+
+// unlockPass is pass and unlockTell.
+func (f *flusher) unlockPass() {
 	if f.rests() {
 		f.mu.Unlock()
 		return
@@ -285,6 +290,12 @@ func (f *flusher) once() (done bool) {
 	f.mu.Unlock()
 	n, err := f.t.try(&box.sending)
 	f.mu.Lock()
+	return f.tried(n, err)
+}
+
+// tried notes what came of a send, and reports whether it was enough.
+func (f *flusher) tried(n int, err error) (done bool) {
+	box := f.box
 	box.p, box.q = nil, nil
 	f.returned(n)
 	if err == nil {

@@ -52,19 +52,21 @@ func (t *memoryTransport) flush(s stepper) error {
 	return nil
 }
 
-func (t *memoryTransport) try(s *sending) (int, error)   { return len(s.p) + len(s.q), nil }
-func (t *memoryTransport) send(p, q []byte) (int, error) { return len(p) + len(q), nil }
-func (t *memoryTransport) sendWaits() bool               { return false }
-func (t *memoryTransport) wakeRead(bool)                 {}
-func (t *memoryTransport) wakeReadAt(time.Time)          {}
-func (t *memoryTransport) wakeWrite(bool)                {}
-func (t *memoryTransport) closeWrite()                   {}
-func (t *memoryTransport) hangUp()                       {}
-func (t *memoryTransport) close() error                  { return nil }
-func (t *memoryTransport) abort() error                  { return nil }
-func (t *memoryTransport) needRoom() bool                { return false }
-func (t *memoryTransport) localAddr() net.Addr           { return nil }
-func (t *memoryTransport) remoteAddr() net.Addr          { return nil }
+func (t *memoryTransport) try(s *sending) (int, error)         { return len(s.p) + len(s.q), nil }
+func (t *memoryTransport) send(p, q []byte) (int, error)       { return len(p) + len(q), nil }
+func (t *memoryTransport) sendWaits() bool                     { return false }
+func (t *memoryTransport) wakeRead(bool)                       {}
+func (t *memoryTransport) wakeReadAt(time.Time)                {}
+func (t *memoryTransport) wakeWrite(bool)                      {}
+func (t *memoryTransport) closeWrite()                         {}
+func (t *memoryTransport) hangUp()                             {}
+func (t *memoryTransport) close() error                        { return nil }
+func (t *memoryTransport) abort() error                        { return nil }
+func (t *memoryTransport) needRoom() bool                      { return false }
+func (t *memoryTransport) queue(joint, *sending) bool          { return false }
+func (t *memoryTransport) queued(joint, *sending) (int, error) { return 0, errors.ErrUnsupported }
+func (t *memoryTransport) localAddr() net.Addr                 { return nil }
+func (t *memoryTransport) remoteAddr() net.Addr                { return nil }
 func (t *memoryTransport) rawConn() (syscall.RawConn, error) {
 	return nil, errors.ErrUnsupported
 }

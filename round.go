@@ -21,7 +21,9 @@ const coalesceTime = time.Millisecond
 // receive, then all send. Each does its part of the work again and again, and so
 // finds its code in the caches, from where a send drives nearly everything out.
 type round struct {
-	brief bool // turns are brief, so that it pays to wait for the end: for the loop alone
+	brief bool       // turns are brief, so that it pays to wait for the end
+	joint joint      // sends for many at once; nil where each sends by itself
+	outs  []releaser // whose sends are in it
 
 	mu      sync.Mutex
 	held    []releaser
@@ -31,8 +33,30 @@ type round struct {
 }
 
 // A releaser holds something back, and sends it. It is let go by a round, which does
-// not know it any more.
-type releaser interface{ letGo() }
+// not know it any more: with letGo it sends. With offer its send joins those that are
+// made together, unless that returns false, and took is to be called after them.
+type releaser interface {
+	letGo()
+	offer(j joint) (joined bool)
+	took(j joint)
+}
+
+// A joint makes the sends of many connections at once: Send adds one, Do makes them,
+// Result says what came of each.
+type joint interface {
+	Full() bool
+	Send(fd int, p []byte) (i int)
+	Do()
+	Result(i int) (n int, err error)
+	Reset()
+}
+
+// How many receipts or sends are made together: one system call for two is no faster
+// than two.
+const (
+	togetherMin  = 3
+	togetherMost = 16
+)
 
 // sharedRounds are those of connections that are on no event loop.
 var sharedRounds struct {
@@ -88,7 +112,7 @@ func (r *round) drop(w releaser) {
 	}
 }
 
-// end has all send. It is for the loop alone.
+// end has all send. For the loop alone.
 func (r *round) end() {
 	r.mu.Lock()
 	held := r.held
@@ -98,11 +122,33 @@ func (r *round) end() {
 	}
 	r.held = r.spare
 	r.mu.Unlock()
-	for _, w := range held {
-		w.letGo()
+	if r.joint != nil && len(held) >= togetherMin {
+		r.together(held)
+	} else {
+		for _, w := range held {
+			w.letGo()
+		}
 	}
 	clear(held)
 	r.spare = held[:0]
+}
+
+// together has them all send at once.
+func (r *round) together(held []releaser) {
+	for some := range slices.Chunk(held, togetherMost) {
+		for _, w := range some {
+			if w.offer(r.joint) {
+				r.outs = append(r.outs, w)
+			}
+		}
+		r.joint.Do()
+		for _, w := range r.outs {
+			w.took(r.joint)
+		}
+		r.joint.Reset()
+		clear(r.outs)
+		r.outs = r.outs[:0]
+	}
 }
 
 // tick has all send, also those who hold back since just now: there are few, and to

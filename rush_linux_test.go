@@ -178,7 +178,7 @@ func startRusher(t *testing.T) (u *rusher, l net.Listener, nc net.Conn) {
 	require.NoError(t, err)
 	nc, err = l.Accept()
 	require.NoError(t, err)
-	loop, err := newEngineLoop(false, nil)
+	loop, err := newEngineLoop(false, false, nil)
 	require.NoError(t, err)
 	loop.call(func() { loop.guests.closed = true })
 	u = newRusher(l, []*engineLoop{loop}, &reception{m: m}).(*rusher)

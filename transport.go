@@ -41,6 +41,11 @@ type transport interface {
 	// is only for a transport whose sends do not wait.
 	try(s *sending) (n int, err error)
 
+	// queue is try with the send made by j, together with others. It reports whether
+	// that will be done: s must be of one piece. queued returns what came of it.
+	queue(j joint, s *sending) bool
+	queued(j joint, s *sending) (n int, err error)
+
 	// sendWaits tells that send returns only when everything has been written,
 	// and cannot be woken other than by close and abort.
 	sendWaits() bool

@@ -114,9 +114,12 @@ func (t *connTransport) abort() error {
 	return t.nc.Close()
 }
 
-func (t *connTransport) needRoom() bool       { return false }
-func (t *connTransport) localAddr() net.Addr  { return t.nc.LocalAddr() }
-func (t *connTransport) remoteAddr() net.Addr { return t.nc.RemoteAddr() }
+func (t *connTransport) needRoom() bool { return false }
+
+func (t *connTransport) queue(joint, *sending) bool          { return false }
+func (t *connTransport) queued(joint, *sending) (int, error) { return 0, errors.ErrUnsupported }
+func (t *connTransport) localAddr() net.Addr                 { return t.nc.LocalAddr() }
+func (t *connTransport) remoteAddr() net.Addr                { return t.nc.RemoteAddr() }
 
 // rawConn looks below TLS.
 func (t *connTransport) rawConn() (syscall.RawConn, error) {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -306,6 +307,35 @@ func (t *rawTransport) close() error   { return t.nc.Close() }
 func (t *rawTransport) abort() error   { return t.nc.Close() }
 func (t *rawTransport) needRoom() bool { return false }
 
+func (t *rawTransport) queue(joint, *sending) bool          { return false }
+func (t *rawTransport) queued(joint, *sending) (int, error) { return 0, errors.ErrUnsupported }
+
 func (t *rawTransport) localAddr() net.Addr               { return t.nc.LocalAddr() }
 func (t *rawTransport) remoteAddr() net.Addr              { return t.nc.RemoteAddr() }
 func (t *rawTransport) rawConn() (syscall.RawConn, error) { return t.nc.SyscallConn() }
+
+// A heldRaw is a descriptor for socket options and facts, which mu keeps open. It is
+// negative once closed.
+type heldRaw struct {
+	mu *sync.Mutex
+	fd *int32
+}
+
+func (r heldRaw) Control(f func(fd uintptr)) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if *r.fd < 0 {
+		return net.ErrClosed
+	}
+	f(uintptr(*r.fd))
+	return nil
+}
+
+func (heldRaw) Read(func(fd uintptr) bool) error  { return errors.ErrUnsupported }
+func (heldRaw) Write(func(fd uintptr) bool) error { return errors.ErrUnsupported }
+
+// A receipt is what came of one.
+type receipt struct {
+	n   int
+	err error
+}

@@ -329,6 +329,39 @@ func (w *writer) letGo() {
 	w.unlockFlush()
 }
 
+// offer is letGo up to its send, which is made with others' if it returns true. took
+// is to be called then: until it has been, the writer flushes.
+func (w *writer) offer(j joint) (joined bool) {
+	if w.holding.Load() {
+		w.holding.Store(false)
+	}
+	w.mu.Lock()
+	w.armed = false
+	box := w.box
+	if w.flushing || w.over || w.waits || w.pending() == 0 || len(box.ref) > 0 {
+		w.unlockFlush()
+		return false
+	}
+	box.p, box.q = box.lendAll()
+	if !w.t.queue(j, &box.sending) {
+		w.returned(0)
+		w.unlockFlush()
+		return false
+	}
+	w.flushing = true
+	box.own, box.ctx = ticket{}, context.Background()
+	w.mu.Unlock()
+	return true
+}
+
+func (w *writer) took(j joint) {
+	w.mu.Lock()
+	if !w.tried(w.t.queued(j, &w.box.sending)) {
+		w.runOn()
+	}
+	w.unlockPass()
+}
+
 // enqueue queues a whole message and sees that it leaves, without waiting.
 func (w *writer) enqueue(op Opcode, p []byte, pc *parcel) error {
 	w.mu.Lock()

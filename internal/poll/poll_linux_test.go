@@ -15,7 +15,7 @@ import (
 const large = 3<<20 + 12345
 
 // connect returns both ends of a TCP connection, and the descriptor of the first.
-func connect(t *testing.T) (fd uintptr, a, b *net.TCPConn) {
+func connect(t testing.TB) (fd uintptr, a, b *net.TCPConn) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
