@@ -9,8 +9,8 @@ import (
 
 	"github.com/seed86893212/websocket/bench/internal/plan"
 	"github.com/seed86893212/websocket/bench/internal/record"
-	"github.com/seed86893212/websocket/bench/internal/sock"
 	"github.com/seed86893212/websocket/bench/internal/wire"
+	"github.com/seed86893212/websocket/internal/poll"
 	"golang.org/x/sys/unix"
 )
 
@@ -144,32 +144,49 @@ func (c *conn) queue(at int64) bool {
 
 // flush sends what is queued, as much as the socket takes.
 func (c *conn) flush() error {
-	for !c.full && (c.pending > 0 || len(c.sealed) > 0) {
-		p := c.ring.Frames[c.pos:]
-		p = p[:min(c.pending, len(p))]
-		if c.tls != nil {
-			if len(c.sealed) == 0 {
-				p = p[:min(len(p), 64<<10)]
-				c.sealed = c.tls.Seal(c.sealed, p)
-				c.advance(len(p))
-			}
-			p = c.sealed
+	for c.sends() {
+		p := c.outgoing()
+		n, err := poll.Send(uintptr(c.fd), p)
+		if err := c.sentSome(n, len(p), err); err != nil {
+			return err
 		}
-		n, errno := sock.Send(c.fd, p)
-		switch {
-		case errno == syscall.EAGAIN:
-			c.full = true
-			return nil
-		case errno != 0:
-			return fmt.Errorf("send: %w", errno)
-		}
-		if c.tls != nil {
-			c.sealed = append(c.sealed[:0], c.sealed[n:]...)
-		} else {
-			c.advance(n)
-		}
-		c.full = n < len(p)
 	}
+	return nil
+}
+
+// sends reports whether there is something to send and room for it.
+func (c *conn) sends() bool { return !c.full && (c.pending > 0 || len(c.sealed) > 0) }
+
+// outgoing returns what is to be sent next.
+func (c *conn) outgoing() []byte {
+	p := c.ring.Frames[c.pos:]
+	p = p[:min(c.pending, len(p))]
+	if c.tls == nil {
+		return p
+	}
+	if len(c.sealed) == 0 {
+		p = p[:min(len(p), 64<<10)]
+		c.sealed = c.tls.Seal(c.sealed, p)
+		c.advance(len(p))
+	}
+	return c.sealed
+}
+
+// sentSome notes that of the size bytes of outgoing n have been sent.
+func (c *conn) sentSome(n, size int, err error) error {
+	switch {
+	case err == syscall.EAGAIN:
+		c.full = true
+		return nil
+	case err != nil:
+		return fmt.Errorf("send: %w", err)
+	}
+	if c.tls != nil {
+		c.sealed = append(c.sealed[:0], c.sealed[n:]...)
+	} else {
+		c.advance(n)
+	}
+	c.full = n < size
 	return nil
 }
 
@@ -180,16 +197,20 @@ func (c *conn) advance(n int) {
 
 // receive takes in what has come and returns how many messages that completes.
 func (c *conn) receive(buf []byte) (done int, err error) {
-	n, errno := sock.Recv(c.fd, buf)
+	n, err := poll.Recv(uintptr(c.fd), buf)
+	return c.received(buf[:n], err)
+}
+
+// received takes in p, unless receiving it has failed.
+func (c *conn) received(p []byte, err error) (done int, _ error) {
 	switch {
-	case errno == syscall.EAGAIN:
+	case err == syscall.EAGAIN:
 		return 0, nil
-	case errno != 0:
-		return 0, fmt.Errorf("recv: %w", errno)
-	case n == 0:
+	case err != nil:
+		return 0, fmt.Errorf("recv: %w", err)
+	case len(p) == 0:
 		return 0, errors.New("the server has closed the connection")
 	}
-	p := buf[:n]
 	if c.tls != nil {
 		if p, err = c.tls.Open(p); err != nil {
 			return 0, err

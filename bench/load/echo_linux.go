@@ -21,6 +21,7 @@ type generator struct {
 	task    *plan.Task
 	conns   []*conn
 	poll    *sock.Poller
+	joint   *joint // nil: a system call for each
 	buf     []byte
 	latency hist.Histogram
 	done    uint64
@@ -90,6 +91,7 @@ func (g *generator) init() (err error) {
 	if g.poll, err = sock.NewPoller(); err != nil {
 		return err
 	}
+	g.joint = newJoint(g.task)
 	for i, c := range g.conns {
 		if err := g.poll.Add(c.fd, i, unix.EPOLLIN); err != nil {
 			return err
@@ -111,9 +113,16 @@ func (g *generator) flush(c *conn) error {
 	if c.full {
 		return nil
 	}
+	if g.joint.adds(c) {
+		return nil
+	}
 	if err := c.flush(); err != nil {
 		return err
 	}
+	return g.flushed(c)
+}
+
+func (g *generator) flushed(c *conn) error {
 	if c.full {
 		return g.poll.Change(c.fd, c.index, unix.EPOLLIN|unix.EPOLLOUT)
 	}
@@ -141,10 +150,8 @@ func (g *generator) loop() error {
 		if now-before > int64(time.Second) {
 			progress = now // somebody has kept us from looking
 		}
-		for i := range events {
-			if err := g.handle(&events[i]); err != nil {
-				return err
-			}
+		if err := g.handleAll(events); err != nil {
+			return err
 		}
 		if g.interval > 0 {
 			if err := g.sendDue(now); err != nil {
@@ -194,6 +201,11 @@ func (g *generator) handle(ev *unix.EpollEvent) error {
 		return nil
 	}
 	done, err := c.receive(g.buf)
+	return g.came(c, done, err)
+}
+
+// came deals with the echoes that a receipt completes.
+func (g *generator) came(c *conn, done int, err error) error {
 	if err != nil {
 		return fmt.Errorf("connection %d: %w", c.index, err)
 	}
