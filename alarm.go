@@ -39,10 +39,6 @@ func (a *alarm) init(set *settings) {
 	}
 }
 
-// epoch is what times are counted from, so that a time needs no more than eight
-// bytes.
-var epoch = time.Now()
-
 // ages is added to all times, so that they are later than 0 for a clock that was
 // set back, too.
 const ages = 100 * 365 * 24 * time.Hour

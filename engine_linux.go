@@ -219,7 +219,7 @@ func (l *engineLoop) rounds() (done bool) {
 		now := time.Now()
 		l.between(now)
 		l.events, l.at, l.fetch.to = l.poller.Take(l.events[:0]), 0, 0
-		l.round.brief = l.brief && len(l.events) > 1 // who is alone need not wait for others
+		l.round.brief.Store(l.brief && len(l.events) > 1) // who is alone need not wait for others
 		if len(l.events) == 0 && !l.word.Load() {
 			l.sweep(now)
 			return false
@@ -262,7 +262,7 @@ func (l *engineLoop) event(e *poll.Event) {
 func (l *engineLoop) receive() {
 	events := l.events[l.at:min(l.at+roundTurns, len(l.events))]
 	l.fetch.begin(l.at, len(events))
-	if l.fetch.batch == nil || !l.round.brief || len(events) < togetherMin {
+	if l.fetch.batch == nil || !l.round.brief.Load() || len(events) < togetherMin {
 		return
 	}
 	for i := range events {

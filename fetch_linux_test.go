@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A crowd is some connections of one loop, and their peers.
-type crowd struct {
+// A gathering is some connections of one loop, and their peers.
+type gathering struct {
 	e       *Engine
 	l       *engineLoop
 	servers []*Conn
@@ -26,8 +26,8 @@ type crowd struct {
 
 // gather attaches n connections, with what events returns for each. It skips the test
 // where the system does not receive for several at once.
-func gather(t *testing.T, n int, cfg ConnConfig, events func(i int) *Events) *crowd {
-	r := &crowd{e: newEngine(t, &EngineOptions{Loops: 1})}
+func gather(t *testing.T, n int, cfg ConnConfig, events func(i int) *Events) *gathering {
+	r := &gathering{e: newEngine(t, &EngineOptions{Loops: 1})}
 	if r.l = r.e.loops[0]; r.l.fetch.batch == nil {
 		t.Skip("no io_uring")
 	}
@@ -42,7 +42,7 @@ func gather(t *testing.T, n int, cfg ConnConfig, events func(i int) *Events) *cr
 
 // round has act done while the loop does not look, so that all that comes of it makes
 // one round, in the order in which it was done.
-func (r *crowd) round(t *testing.T, act func()) {
+func (r *gathering) round(t *testing.T, act func()) {
 	busy, done := make(chan struct{}), make(chan struct{})
 	require.True(t, r.l.call(func() {
 		close(busy)
@@ -55,7 +55,7 @@ func (r *crowd) round(t *testing.T, act func()) {
 }
 
 // settled waits until the loop has dealt with what there was.
-func (r *crowd) settled(t *testing.T) {
+func (r *gathering) settled(t *testing.T) {
 	for range 2 {
 		returned := make(chan struct{})
 		require.True(t, r.l.call(func() { close(returned) }))
@@ -79,7 +79,7 @@ func (j *countedJoint) Do() {
 func TestFetchAndSendTogether(t *testing.T) {
 	const n = roundTurns + 4
 	var fetched atomic.Int32
-	var r *crowd
+	var r *gathering
 	r = gather(t, n, ConnConfig{}, func(int) *Events {
 		return &Events{Message: func(c *Conn, typ MessageType, p []byte) {
 			if g := r.l.fetch.of[r.l.at-r.l.fetch.from]; g.d.c == c && g.n == 2+4+1 {
@@ -107,7 +107,7 @@ func TestFetchAndSendTogether(t *testing.T) {
 // with it, and the rest of the round goes on.
 func TestFetchedForWhoIsClosed(t *testing.T) {
 	closed := make(chan int, 8)
-	var r *crowd
+	var r *gathering
 	r = gather(t, 8, ConnConfig{}, func(i int) *Events {
 		return &Events{
 			Message: func(c *Conn, typ MessageType, p []byte) {

@@ -74,10 +74,12 @@ type UpgradeOptions struct {
 	// NoCoalescing writes every message at once. Without it, replies written
 	// while more complete messages have already been received are collected
 	// and leave together: when the reader would wait, at 16 KiB, or after 1 ms
-	// (as punctual as Go's timers). An Engine whose callbacks return within
-	// microseconds has replies of up to 16 connections that have something to
-	// receive at the same time leave after the last of their callbacks, or as
-	// soon as any of these bounds is reached.
+	// (as punctual as Go's timers). Where connections have something to receive
+	// at the same time, and are done with it within microseconds, the replies of
+	// up to 16 of them leave together, or as soon as any of these bounds is
+	// reached. An Engine does that, and so do Messages and Events.Serve on Linux,
+	// where the system allows the sends to be made in one call (io_uring). A
+	// connection that nothing else is going on beside waits for nobody.
 	NoCoalescing bool
 
 	// SkipOutgoingTextCheck sends text messages without checking that they are

@@ -13,23 +13,29 @@ import (
 // coalesceTime is how long something may be held back for company.
 const coalesceTime = time.Millisecond
 
+// epoch is what times are counted from, so that a time needs no more than eight
+// bytes.
+var epoch = time.Now()
+
 // A round knows those of some connections who hold something back, and sees that
 // none does for long. One timer looks after all of them from time to time, which
 // costs less than a timer for each, set and stopped for each few messages.
 //
 // That of an event loop ends after the turns of a few connections: first all
-// receive, then all send. Each does its part of the work again and again, and so
-// finds its code in the caches, from where a send drives nearly everything out.
+// receive, then all send, in one system call if possible.
 type round struct {
-	brief bool       // turns are brief, so that it pays to wait for the end
-	joint joint      // sends for many at once; nil where each sends by itself
-	outs  []releaser // whose sends are in it
+	brief atomic.Bool // turns are brief, so that it pays to wait for the end
+	crowd *crowd      // nil for that of an event loop, which ends it itself
 
 	mu      sync.Mutex
 	held    []releaser
 	spare   []releaser // the next held
 	ticking bool       // the timer runs
 	timer   *time.Timer
+
+	sending sync.Mutex // for the rest
+	joint   joint      // sends for many at once; nil where each sends by itself
+	outs    []releaser // whose sends are in it
 }
 
 // A releaser holds something back, and sends it. It is let go by a round, which does
@@ -41,16 +47,6 @@ type releaser interface {
 	took(j joint)
 }
 
-// A joint makes the sends of many connections at once: Send adds one, Do makes them,
-// Result says what came of each.
-type joint interface {
-	Full() bool
-	Send(fd int, p []byte) (i int)
-	Do()
-	Result(i int) (n int, err error)
-	Reset()
-}
-
 // How many receipts or sends are made together: one system call for two is no faster
 // than two.
 const (
@@ -60,14 +56,19 @@ const (
 
 // sharedRounds are those of connections that are on no event loop.
 var sharedRounds struct {
-	rounds []round
+	crowds []crowd
 	next   atomic.Uint32
 }
 
 // bubblesEnd is a time that clocks of bubbles hardly reach: 2020.
 const bubblesEnd = 1577836800
 
-func init() { sharedRounds.rounds = make([]round, runtime.GOMAXPROCS(0)) }
+func init() {
+	sharedRounds.crowds = make([]crowd, runtime.GOMAXPROCS(0))
+	for i := range sharedRounds.crowds {
+		sharedRounds.crowds[i].init()
+	}
+}
 
 // sharedRound returns one of them, nil in a bubble of testing/synctest, whose clock
 // begins in 2000: timers must not wander from one bubble to another.
@@ -75,7 +76,20 @@ func sharedRound() *round {
 	if time.Now().Unix() < bubblesEnd {
 		return nil
 	}
-	return &sharedRounds.rounds[sharedRounds.next.Add(1)%uint32(len(sharedRounds.rounds))]
+	return &sharedRounds.crowds[sharedRounds.next.Add(1)%uint32(len(sharedRounds.crowds))].round
+}
+
+// waits reports whether it is worth waiting for the end of r, which may be nil. It is
+// for a reader that has something to hand out, or no more of it.
+func (r *round) waits() bool {
+	if r == nil {
+		return false
+	}
+	brief := r.brief.Load()
+	if !brief && r.crowd != nil {
+		r.crowd.comes()
+	}
+	return brief
 }
 
 // add adds who holds something back from now on.
@@ -112,43 +126,55 @@ func (r *round) drop(w releaser) {
 	}
 }
 
-// end has all send. For the loop alone.
-func (r *round) end() {
+// end has all send, and returns how many there were.
+func (r *round) end() (n int) {
 	r.mu.Lock()
 	held := r.held
 	if len(held) == 0 {
 		r.mu.Unlock()
-		return
+		return 0
 	}
-	r.held = r.spare
+	r.held, r.spare = r.spare, nil
 	r.mu.Unlock()
-	if r.joint != nil && len(held) >= togetherMin {
-		r.together(held)
-	} else {
-		for _, w := range held {
-			w.letGo()
+	r.letGo(held)
+	n = len(held)
+	clear(held)
+	r.mu.Lock()
+	r.spare = held[:0]
+	r.mu.Unlock()
+	return n
+}
+
+// letGo has all of held send, at once if that is possible, and nobody else does.
+func (r *round) letGo(held []releaser) {
+	if len(held) >= togetherMin && r.sending.TryLock() {
+		defer r.sending.Unlock()
+		if r.joint != nil {
+			for some := range slices.Chunk(held, togetherMost) {
+				r.together(some)
+			}
+			return
 		}
 	}
-	clear(held)
-	r.spare = held[:0]
+	for _, w := range held {
+		w.letGo()
+	}
 }
 
 // together has them all send at once.
 func (r *round) together(held []releaser) {
-	for some := range slices.Chunk(held, togetherMost) {
-		for _, w := range some {
-			if w.offer(r.joint) {
-				r.outs = append(r.outs, w)
-			}
+	for _, w := range held {
+		if w.offer(r.joint) {
+			r.outs = append(r.outs, w)
 		}
-		r.joint.Do()
-		for _, w := range r.outs {
-			w.took(r.joint)
-		}
-		r.joint.Reset()
-		clear(r.outs)
-		r.outs = r.outs[:0]
 	}
+	r.joint.Do()
+	for _, w := range r.outs {
+		w.took(r.joint)
+	}
+	r.joint.Reset()
+	clear(r.outs)
+	r.outs = r.outs[:0]
 }
 
 // tick has all send, also those who hold back since just now: there are few, and to
@@ -163,4 +189,100 @@ func (r *round) tick() {
 	for _, w := range held {
 		w.letGo()
 	}
+}
+
+// A crowd is the round of connections that have a goroutine each. It finds out whether
+// many of them are at work at the same time, each for a moment. Then it is worth it
+// that they leave what they write to be sent together: as soon as there are enough of
+// them, or once all who have something to do have done it.
+type crowd struct {
+	round
+	once sync.Once // there is a joint
+
+	came  atomic.Uint32 // connections, one after the other, in so far as somebody counts
+	since atomic.Int64  // when the last of some came
+	wait  atomic.Int32  // for how many more of those that are close to each other
+
+	// With the round's mu.
+	ending  bool          // finish is to run
+	leaving bool          // leave is
+	began   time.Duration // since when
+	left    int           // how many have been sent together since
+	patient int32         // the next wait
+
+	leaves, finishes func() // the methods, so that no goroutine allocates them
+
+	_ [64]byte // another crowd's memory comes next
+}
+
+const (
+	crowdCount = 16                    // so many are looked at
+	crowdPace  = 25 * time.Microsecond // from one to the next, at most, on average
+	crowdWait  = 1 << 10               // the longest wait
+)
+
+func (c *crowd) init() {
+	c.round.crowd = c
+	c.leaves, c.finishes = c.leave, c.finish
+}
+
+// comes is called by a connection that has something to hand out, and finds that it
+// need not wait for others.
+func (c *crowd) comes() {
+	if c.came.Add(1)%crowdCount != 0 {
+		return
+	}
+	now := time.Since(epoch)
+	since := time.Duration(c.since.Swap(int64(now)))
+	if now-since > crowdCount*crowdPace || c.wait.Add(-1) >= 0 {
+		return
+	}
+	c.wait.Store(0)
+	c.once.Do(func() { c.joint = newJoint(togetherMost) })
+	if c.joint != nil {
+		c.round.brief.Store(true)
+	}
+}
+
+// rests is called by a connection that has no more to hand out for now. Others do all
+// the rest, since its stack is to stay small.
+func (c *crowd) rests() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch n := len(c.held); {
+	case n > 0 && !c.leaving:
+		c.leaving, c.began = true, time.Since(epoch)
+		go c.leaves()
+	case n >= togetherMost && !c.ending:
+		c.ending = true
+		go c.finishes()
+	}
+}
+
+// finish ends the round as there are enough in it.
+func (c *crowd) finish() {
+	n := c.end()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ending = false
+	c.left += n
+}
+
+// leave ends the round once all others that can run have done so, and sees whether
+// there was any company.
+func (c *crowd) leave() {
+	runtime.Gosched()
+	c.mu.Lock()
+	c.leaving = false
+	n := len(c.held) + c.left
+	c.left = 0
+	if n >= togetherMin && time.Since(epoch)-c.began < time.Duration(n)*crowdPace {
+		c.patient = 1
+	} else {
+		c.round.brief.Store(false)
+		c.patient = min(max(2*c.patient, 1), crowdWait)
+		c.wait.Store(c.patient)
+	}
+	c.mu.Unlock()
+	c.end()
 }

@@ -36,7 +36,7 @@ func together(t *testing.T, r *round, some int, opts ConnConfig, message func(c 
 	require.True(t, l.call(func() {
 		close(busy)
 		<-sent
-		l.brief, l.round.ticking = r.brief, r.ticking
+		l.brief, l.round.ticking = r.brief.Load(), r.ticking
 	}))
 	<-busy
 	for _, c := range clients {
@@ -63,9 +63,16 @@ func waiting(conns []*Conn) (n int) {
 	return n
 }
 
+// briefRound returns a round of brief turns, that has a timer already if ticking.
+func briefRound(ticking bool) *round {
+	r := &round{ticking: ticking}
+	r.brief.Store(true)
+	return r
+}
+
 var (
-	brief   = &round{brief: true}
-	noTimer = &round{brief: true, ticking: true}
+	brief   = briefRound(false)
+	noTimer = briefRound(true)
 )
 
 func TestRoundSendsTogether(t *testing.T) {

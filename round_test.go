@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // A counted counts how often it is released.
@@ -79,5 +80,127 @@ func TestSharedRoundOutsideBubbles(t *testing.T) {
 		assert.Nil(t, sharedRound())
 		time.Sleep(10 * 365 * 24 * time.Hour)
 		assert.Nil(t, sharedRound())
+	})
+}
+
+// A fakeJoint makes sends that all succeed.
+type fakeJoint struct{ made int }
+
+func (j *fakeJoint) Full() bool              { return false }
+func (j *fakeJoint) Send(int, []byte) int    { return 0 }
+func (j *fakeJoint) Do()                     { j.made++ }
+func (j *fakeJoint) Result(int) (int, error) { return 0, nil }
+func (j *fakeJoint) Reset()                  {}
+
+// newCrowd returns one that has a joint.
+func newCrowd() (*crowd, *fakeJoint) {
+	c, j := new(crowd), new(fakeJoint)
+	c.init()
+	c.once.Do(func() { c.joint = j })
+	return c, j
+}
+
+// come lets n connections come, d apart.
+func (c *crowd) come(n int, d time.Duration) {
+	for range n {
+		time.Sleep(d)
+		c.round.waits()
+	}
+}
+
+// Connections wait for each other only where many come close to each other.
+func TestCrowdForms(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := newCrowd()
+		c.since.Store(int64(time.Since(epoch)))
+		c.come(1000, crowdPace+1)
+		assert.False(t, c.round.waits(), "each is alone")
+		c.come(2*crowdCount, crowdPace-1)
+		assert.True(t, c.round.waits())
+	})
+}
+
+// Without a joint there is nothing to wait for.
+func TestNoCrowdWithoutJoint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := new(crowd)
+		c.init()
+		c.once.Do(func() {})
+		c.come(1000, 0)
+		assert.False(t, c.round.waits())
+	})
+}
+
+// A crowd in which there is no company parts, and takes the longer to form again the
+// more often that happens; one whose members take their time parts too.
+func TestCrowdParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := newCrowd()
+		alone := func() {
+			var w counted
+			c.add(&w)
+			c.rests()
+			synctest.Wait()
+			assert.EqualValues(t, 1, w.released.Load())
+		}
+		var waits []int
+		for range 15 {
+			n := 0
+			for ; !c.round.waits(); n++ {
+				require.Less(t, n, 2*crowdWait*crowdCount)
+			}
+			waits = append(waits, n/crowdCount)
+			alone()
+			assert.False(t, c.brief.Load())
+		}
+		assert.IsNonDecreasing(t, waits[1:])
+		assert.Less(t, waits[1], 4)
+		assert.InDelta(t, crowdWait, waits[len(waits)-1], 1)
+
+		c.brief.Store(true)
+		slow := make([]counted, 8)
+		c.mu.Lock()
+		c.leaving, c.began = true, time.Since(epoch)
+		c.mu.Unlock()
+		for i := range slow {
+			c.add(&slow[i])
+			c.rests()
+			time.Sleep(crowdPace)
+		}
+		c.leave()
+		assert.False(t, c.brief.Load())
+		for i := range slow {
+			assert.EqualValues(t, 1, slow[i].released.Load())
+		}
+	})
+}
+
+// A round ends as soon as there are enough in it, and otherwise when all have done what
+// they have to do.
+func TestCrowdEndsRounds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, j := newCrowd()
+		c.brief.Store(true)
+		c.leaving, c.began = true, time.Since(epoch) // not yet
+		all := make([]counted, togetherMost+togetherMin)
+		for i := range all[:togetherMost] {
+			c.add(&all[i])
+			c.rests()
+		}
+		synctest.Wait()
+		assert.Equal(t, 1, j.made)
+		for i := range all[togetherMost:] {
+			c.add(&all[togetherMost+i])
+			c.rests()
+		}
+		synctest.Wait()
+		assert.Equal(t, 1, j.made)
+		c.leave()
+		assert.Equal(t, 2, j.made)
+		assert.True(t, c.brief.Load())
+		for i := range all {
+			assert.EqualValues(t, 1, all[i].released.Load())
+		}
+		time.Sleep(time.Second) // the timer
 	})
 }

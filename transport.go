@@ -78,6 +78,16 @@ type transport interface {
 	rawConn() (syscall.RawConn, error)
 }
 
+// A joint makes the sends of many connections at once: Send adds one, Do makes them,
+// Result says what came of each.
+type joint interface {
+	Full() bool
+	Send(fd int, p []byte) (i int)
+	Do()
+	Result(i int) (n int, err error)
+	Reset()
+}
+
 // A stepper does something step by step. Each step says whether all is done.
 type stepper interface{ step() (done bool) }
 

@@ -307,8 +307,23 @@ func (t *rawTransport) close() error   { return t.nc.Close() }
 func (t *rawTransport) abort() error   { return t.nc.Close() }
 func (t *rawTransport) needRoom() bool { return false }
 
-func (t *rawTransport) queue(joint, *sending) bool          { return false }
-func (t *rawTransport) queued(joint, *sending) (int, error) { return 0, errors.ErrUnsupported }
+// queue is for a connection whose reader stands in it and keeps the descriptor open.
+func (t *rawTransport) queue(j joint, s *sending) bool {
+	if j.Full() || !t.pin.CompareAndSwap(pinFree, pinBusy) {
+		return false
+	}
+	s.n = j.Send(int(t.readFD), s.p)
+	return true
+}
+
+func (t *rawTransport) queued(j joint, s *sending) (int, error) {
+	n, err := j.Result(s.n)
+	t.pin.Store(pinFree)
+	if err != nil {
+		err = t.unsent(err)
+	}
+	return n, err
+}
 
 func (t *rawTransport) localAddr() net.Addr               { return t.nc.LocalAddr() }
 func (t *rawTransport) remoteAddr() net.Addr              { return t.nc.RemoteAddr() }

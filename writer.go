@@ -284,10 +284,6 @@ func (w *writer) joins(r *round) {
 // to hand out before it would wait, or others have in the same round.
 func (w *writer) hold() { w.holding.Store(true) }
 
-// inRound reports whether the round of an event loop ends soon. It is for the
-// reader.
-func (w *writer) inRound() bool { return w.round != nil && w.round.brief }
-
 // sendHeld sends what is held back for company.
 func (w *writer) sendHeld() {
 	w.mu.Lock()
@@ -299,12 +295,16 @@ func (w *writer) sendHeld() {
 	w.unlockFlush()
 }
 
-// rest is called by the reader when it has no more to hand out.
-func (w *writer) rest() {
-	if w.inRound() && !w.set.noCoalescing {
-		w.holding.Store(false) // what is written from now on takes it along
-	} else {
+// rest is called by the reader when it has no more to hand out. Unless that is for a
+// loop, others are not waited for.
+func (w *writer) rest(loops bool) {
+	if !loops || w.set.noCoalescing || !w.round.waits() {
 		w.release()
+		return
+	}
+	w.holding.Store(false) // what is written from now on takes it along
+	if c := w.round.crowd; c != nil {
+		c.rests()
 	}
 }
 
@@ -321,29 +321,28 @@ func (w *writer) release() {
 
 // letGo is release for the round, which has taken the writer from its list.
 func (w *writer) letGo() {
+	w.lockLetGo()
+	w.unlockFlush()
+}
+
+func (w *writer) lockLetGo() {
 	if w.holding.Load() { // seldom: the reader rests at the end of its turn
 		w.holding.Store(false)
 	}
 	w.mu.Lock()
 	w.armed = false
-	w.unlockFlush()
 }
 
 // offer is letGo up to its send, which is made with others' if it returns true. took
 // is to be called then: until it has been, the writer flushes.
 func (w *writer) offer(j joint) (joined bool) {
-	if w.holding.Load() {
-		w.holding.Store(false)
-	}
-	w.mu.Lock()
-	w.armed = false
+	w.lockLetGo()
 	box := w.box
-	if w.flushing || w.over || w.waits || w.pending() == 0 || len(box.ref) > 0 {
+	if w.flushing || w.over || w.pending() == 0 || len(box.ref) > 0 {
 		w.unlockFlush()
 		return false
 	}
-	box.p, box.q = box.lendAll()
-	if !w.t.queue(j, &box.sending) {
+	if box.p, box.q = box.lendAll(); !w.t.queue(j, &box.sending) {
 		w.returned(0)
 		w.unlockFlush()
 		return false

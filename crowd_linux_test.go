@@ -1,0 +1,157 @@
+package websocket
+
+import (
+	"context"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed86893212/websocket/internal/poll"
+)
+
+// crowded returns a crowd that goes on waiting, and in which way its sends are made. It
+// skips the test where the system makes none together.
+func crowded(t *testing.T) (*crowd, *countedJoint) {
+	batch, err := poll.NewBatch(togetherMost)
+	if err != nil {
+		t.Skip("no io_uring:", err)
+	}
+	t.Cleanup(batch.Close)
+	c, j := new(crowd), &countedJoint{joint: batch}
+	c.init()
+	c.once.Do(func() { c.joint = j })
+	c.brief.Store(true)
+	return c, j
+}
+
+// loops are the ways of reading that stand in the transport.
+var loops = map[string]func(c *Conn, f func(typ MessageType, p []byte)) error{
+	"Messages": func(c *Conn, f func(typ MessageType, p []byte)) error {
+		for msg, err := range c.Messages(bg) {
+			if err != nil {
+				return err
+			}
+			f(msg.Type, msg.Data)
+		}
+		return c.Err()
+	},
+	"Serve": func(c *Conn, f func(typ MessageType, p []byte)) error {
+		ev := &Events{Message: func(_ *Conn, typ MessageType, p []byte) { f(typ, p) }}
+		return ev.Serve(bg, c)
+	},
+}
+
+func TestCrowdSendsTogether(t *testing.T) {
+	for name, loop := range loops {
+		t.Run(name, func(t *testing.T) {
+			c, sends := crowded(t)
+			c.leaving, c.began = true, time.Since(epoch) // when all have answered
+			const n = 5
+			clients := make([]*Conn, n)
+			var all sync.WaitGroup
+			for i := range clients {
+				client, server := connectPair(t, tcpPair)
+				server.l.wr.joins(&c.round)
+				clients[i] = client
+				all.Go(func() {
+					_ = loop(server, func(typ MessageType, p []byte) { assert.NoError(t, server.Write(bg, typ, p)) })
+				})
+			}
+			c.round.ticking = true // no timer
+			for range 2 {
+				for _, client := range clients {
+					require.NoError(t, client.WriteText(bg, "x"))
+				}
+				waitUntil(t, func() bool {
+					c.mu.Lock()
+					defer c.mu.Unlock()
+					return len(c.held) == n
+				})
+				time.Sleep(time.Millisecond) // the last one waits again
+				c.began = time.Since(epoch)
+				c.leave()
+				c.leaving = true
+				for _, client := range clients {
+					_, p, err := client.Read(bg)
+					require.NoError(t, err)
+					assert.Equal(t, "x", string(p))
+				}
+			}
+			assert.Equal(t, []int{n, n}, sends.made)
+			for _, client := range clients {
+				client.CloseNow()
+			}
+			all.Wait()
+		})
+	}
+}
+
+// A connection may end while others send for it.
+func TestCrowdRaced(t *testing.T) {
+	for name, loop := range loops {
+		t.Run(name, func(t *testing.T) {
+			c, _ := crowded(t)
+			ctx, cancel := context.WithTimeout(bg, time.Second)
+			defer cancel()
+			var all sync.WaitGroup
+			for i := range 12 {
+				random := rand.New(rand.NewPCG(1, uint64(i)))
+				all.Go(func() {
+					for ctx.Err() == nil {
+						client, server := connectPair(t, tcpPair)
+						server.l.wr.joins(&c.round)
+						var both sync.WaitGroup
+						both.Go(func() {
+							_ = loop(server, func(typ MessageType, p []byte) { _ = server.Write(bg, typ, p) })
+						})
+						for range random.IntN(50) {
+							c.brief.Store(true)
+							p := make([]byte, random.IntN(300))
+							if !assert.NoError(t, client.Write(bg, MessageBinary, p)) {
+								break
+							}
+							_, got, err := client.Read(bg)
+							if !assert.NoError(t, err) || !assert.Len(t, got, len(p)) {
+								break
+							}
+						}
+						_ = client.Write(bg, MessageBinary, []byte("the last"))
+						if random.IntN(2) == 0 {
+							client.CloseNow()
+						}
+						server.CloseNow()
+						client.CloseNow()
+						both.Wait()
+					}
+				})
+			}
+			all.Wait()
+		})
+	}
+}
+
+// What is left to others allocates nothing.
+func TestCrowdAllocatesNothing(t *testing.T) {
+	c, _ := crowded(t)
+	c.once.Do(func() {})
+	w := new(counted)
+	assert.Less(t, testing.AllocsPerRun(100, func() {
+		c.brief.Store(true)
+		c.add(w)
+		c.rests()
+		for c.busy() {
+			runtime.Gosched()
+		}
+	}), 0.5)
+}
+
+func (c *crowd) busy() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.leaving || c.ending
+}
