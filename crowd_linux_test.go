@@ -16,20 +16,20 @@ import (
 
 // crowded returns a crowd that goes on waiting, and in which way its sends are made. It
 // skips the test where the system makes none together.
-func crowded(t *testing.T) (*crowd, *countedJoint) {
+func crowded(t *testing.T) (*crowd, *countedBatch) {
 	batch, err := poll.NewBatch(togetherMost)
 	if err != nil {
 		t.Skip("no io_uring:", err)
 	}
 	t.Cleanup(batch.Close)
-	c, j := new(crowd), &countedJoint{joint: batch}
+	c, j := new(crowd), &countedBatch{batch: batch}
 	c.init()
-	c.once.Do(func() { c.joint = j })
+	c.once.Do(func() { c.joint.batch = j })
 	c.brief.Store(true)
 	return c, j
 }
 
-// loops are the ways of reading that stand in the transport.
+// loops are ways of reading.
 var loops = map[string]func(c *Conn, f func(typ MessageType, p []byte)) error{
 	"Messages": func(c *Conn, f func(typ MessageType, p []byte)) error {
 		for msg, err := range c.Messages(bg) {
@@ -44,6 +44,26 @@ var loops = map[string]func(c *Conn, f func(typ MessageType, p []byte)) error{
 		ev := &Events{Message: func(_ *Conn, typ MessageType, p []byte) { f(typ, p) }}
 		return ev.Serve(bg, c)
 	},
+	"ReadInto": func(c *Conn, f func(typ MessageType, p []byte)) error {
+		var buf []byte
+		for {
+			typ, p, err := c.ReadInto(bg, buf)
+			if err != nil {
+				return err
+			}
+			f(typ, p)
+			buf = p
+		}
+	},
+	"Read": func(c *Conn, f func(typ MessageType, p []byte)) error {
+		for {
+			typ, p, err := c.Read(bg)
+			if err != nil {
+				return err
+			}
+			f(typ, p)
+		}
+	},
 }
 
 func TestCrowdSendsTogether(t *testing.T) {
@@ -51,8 +71,8 @@ func TestCrowdSendsTogether(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c, sends := crowded(t)
 			c.leaving, c.began = true, time.Since(epoch) // when all have answered
-			const n = 5
-			clients := make([]*Conn, n)
+			const conns = 5
+			clients := make([]*Conn, conns)
 			var all sync.WaitGroup
 			for i := range clients {
 				client, server := connectPair(t, tcpPair)
@@ -70,7 +90,7 @@ func TestCrowdSendsTogether(t *testing.T) {
 				waitUntil(t, func() bool {
 					c.mu.Lock()
 					defer c.mu.Unlock()
-					return len(c.held) == n
+					return len(c.held) == conns
 				})
 				time.Sleep(time.Millisecond) // the last one waits again
 				c.began = time.Since(epoch)
@@ -82,7 +102,7 @@ func TestCrowdSendsTogether(t *testing.T) {
 					assert.Equal(t, "x", string(p))
 				}
 			}
-			assert.Equal(t, []int{n, n}, sends.made)
+			assert.Equal(t, []int{conns, conns}, sends.made)
 			for _, client := range clients {
 				client.CloseNow()
 			}

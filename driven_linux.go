@@ -378,16 +378,10 @@ func (d *driven) receipt(in *input, p []byte) (int, error) {
 }
 
 // queue is for who has the turn, as recv is.
-func (d *driven) queue(j joint, s *sending) bool {
-	if d.fd < 0 || j.Full() {
-		return false
-	}
-	s.n = j.Send(int(d.fd), s.p)
-	return true
-}
+func (d *driven) queue(j joint, s *sending) bool { return d.fd >= 0 && j.add(uintptr(d.fd), s) }
 
 func (d *driven) queued(j joint, s *sending) (int, error) {
-	n, err := j.Result(s.n)
+	n, err := j.result(s)
 	return n, d.name("write", err)
 }
 

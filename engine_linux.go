@@ -77,7 +77,7 @@ func newEngineLoop(blocking, single bool, gone func()) (*engineLoop, error) {
 // batches has receipts and sends made together, if the system does that.
 func (l *engineLoop) batches() {
 	if batch, err := poll.NewBatch(roundTurns); err == nil {
-		l.fetch.batch, l.round.joint = batch, batch
+		l.fetch.batch, l.round.joint.batch = batch, batch
 	}
 }
 

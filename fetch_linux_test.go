@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A gathering is some connections of one loop, and their peers.
-type gathering struct {
+// An attached is some connections of one loop, and their peers.
+type attached struct {
 	e       *Engine
 	l       *engineLoop
 	servers []*Conn
@@ -26,8 +26,8 @@ type gathering struct {
 
 // gather attaches n connections, with what events returns for each. It skips the test
 // where the system does not receive for several at once.
-func gather(t *testing.T, n int, cfg ConnConfig, events func(i int) *Events) *gathering {
-	r := &gathering{e: newEngine(t, &EngineOptions{Loops: 1})}
+func gather(t *testing.T, n int, cfg ConnConfig, events func(i int) *Events) *attached {
+	r := &attached{e: newEngine(t, &EngineOptions{Loops: 1})}
 	if r.l = r.e.loops[0]; r.l.fetch.batch == nil {
 		t.Skip("no io_uring")
 	}
@@ -42,7 +42,7 @@ func gather(t *testing.T, n int, cfg ConnConfig, events func(i int) *Events) *ga
 
 // round has act done while the loop does not look, so that all that comes of it makes
 // one round, in the order in which it was done.
-func (r *gathering) round(t *testing.T, act func()) {
+func (r *attached) round(t *testing.T, act func()) {
 	busy, done := make(chan struct{}), make(chan struct{})
 	require.True(t, r.l.call(func() {
 		close(busy)
@@ -55,7 +55,7 @@ func (r *gathering) round(t *testing.T, act func()) {
 }
 
 // settled waits until the loop has dealt with what there was.
-func (r *gathering) settled(t *testing.T) {
+func (r *attached) settled(t *testing.T) {
 	for range 2 {
 		returned := make(chan struct{})
 		require.True(t, r.l.call(func() { close(returned) }))
@@ -63,23 +63,23 @@ func (r *gathering) settled(t *testing.T) {
 	}
 }
 
-// A countedJoint notes how many sends are made at once.
-type countedJoint struct {
-	joint
+// A countedBatch notes how many sends are made at once.
+type countedBatch struct {
+	batch
 	now  int
 	made []int
 }
 
-func (j *countedJoint) Send(fd int, p []byte) int { j.now++; return j.joint.Send(fd, p) }
-func (j *countedJoint) Do() {
-	j.joint.Do()
-	j.made, j.now = append(j.made, j.now), 0
+func (b *countedBatch) Send(fd int, p []byte) int { b.now++; return b.batch.Send(fd, p) }
+func (b *countedBatch) Do() {
+	b.batch.Do()
+	b.made, b.now = append(b.made, b.now), 0
 }
 
 func TestFetchAndSendTogether(t *testing.T) {
 	const n = roundTurns + 4
 	var fetched atomic.Int32
-	var r *gathering
+	var r *attached
 	r = gather(t, n, ConnConfig{}, func(int) *Events {
 		return &Events{Message: func(c *Conn, typ MessageType, p []byte) {
 			if g := r.l.fetch.of[r.l.at-r.l.fetch.from]; g.d.c == c && g.n == 2+4+1 {
@@ -88,9 +88,9 @@ func TestFetchAndSendTogether(t *testing.T) {
 			assert.NoError(t, c.Write(bg, typ, p))
 		}}
 	})
-	var sends countedJoint
+	var sends countedBatch
 	r.round(t, func() {
-		sends.joint, r.l.round.joint = r.l.round.joint, &sends
+		sends.batch, r.l.round.joint.batch = r.l.round.joint.batch, &sends
 		for i, p := range r.peers {
 			p.send(p.frame(OpBinary, true, string(rune('a'+i))))
 		}
@@ -107,7 +107,7 @@ func TestFetchAndSendTogether(t *testing.T) {
 // with it, and the rest of the round goes on.
 func TestFetchedForWhoIsClosed(t *testing.T) {
 	closed := make(chan int, 8)
-	var r *gathering
+	var r *attached
 	r = gather(t, 8, ConnConfig{}, func(i int) *Events {
 		return &Events{
 			Message: func(c *Conn, typ MessageType, p []byte) {
@@ -309,5 +309,5 @@ func TestTogetherEcho(t *testing.T) {
 func TestNoIOUring(t *testing.T) {
 	e := newEngine(t, &EngineOptions{Loops: 1, NoIOUring: true})
 	assert.Nil(t, e.loops[0].fetch.batch)
-	assert.Nil(t, e.loops[0].round.joint)
+	assert.Nil(t, e.loops[0].round.joint.batch)
 }

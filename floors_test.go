@@ -58,6 +58,7 @@ var house = []houseFile{
 	{name: "bell.go", floor: 4},
 	{name: "joint_linux.go", floor: 4},
 	{name: "joint_other.go", floor: 4},
+	{name: "together.go", floor: 4},
 	{name: "round.go", floor: 4},
 	{name: "transport_other.go", floor: 4},
 	{name: "choose.go", floor: 5},

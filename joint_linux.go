@@ -4,8 +4,8 @@ package websocket
 
 import "github.com/seed86893212/websocket/internal/poll"
 
-// newJoint returns a joint for n sends at a time, nil if the system has none.
-func newJoint(n int) joint {
+// newBatch returns a batch of n sends, nil if the system makes none.
+func newBatch(n int) batch {
 	b, err := poll.NewBatch(n)
 	if err != nil {
 		return nil

@@ -4,4 +4,4 @@
 
 package websocket
 
-func newJoint(int) joint { return nil }
+func newBatch(int) batch { return nil }

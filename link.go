@@ -201,7 +201,7 @@ func (l *link) apply(ev *event) bool {
 
 // received does what is to be done before a message is handed out.
 func (l *link) received(ev *event) {
-	if !l.wr.set.noCoalescing && !l.wr.holding.Load() && (l.rd.more() || l.rd.loops && l.wr.round.waits()) {
+	if !l.wr.set.noCoalescing && !l.wr.holding.Load() && (l.rd.more() || l.wr.round.waits()) {
 		l.wr.hold()
 		l.held = true
 	}
@@ -222,7 +222,7 @@ func (l *link) park() {
 func (l *link) rest() {
 	if l.held {
 		l.held = false
-		l.wr.rest(l.rd.loops)
+		l.wr.rest()
 	}
 }
 

@@ -33,26 +33,9 @@ type round struct {
 	ticking bool       // the timer runs
 	timer   *time.Timer
 
-	sending sync.Mutex // for the rest
-	joint   joint      // sends for many at once; nil where each sends by itself
-	outs    []releaser // whose sends are in it
+	sending sync.Mutex // for joint
+	joint   gathering
 }
-
-// A releaser holds something back, and sends it. It is let go by a round, which does
-// not know it any more: with letGo it sends. With offer its send joins those that are
-// made together, unless that returns false, and took is to be called after them.
-type releaser interface {
-	letGo()
-	offer(j joint) (joined bool)
-	took(j joint)
-}
-
-// How many receipts or sends are made together: one system call for two is no faster
-// than two.
-const (
-	togetherMin  = 3
-	togetherMost = 16
-)
 
 // sharedRounds are those of connections that are on no event loop.
 var sharedRounds struct {
@@ -149,9 +132,9 @@ func (r *round) end() (n int) {
 func (r *round) letGo(held []releaser) {
 	if len(held) >= togetherMin && r.sending.TryLock() {
 		defer r.sending.Unlock()
-		if r.joint != nil {
+		if r.joint.batch != nil {
 			for some := range slices.Chunk(held, togetherMost) {
-				r.together(some)
+				r.joint.send(some)
 			}
 			return
 		}
@@ -159,22 +142,6 @@ func (r *round) letGo(held []releaser) {
 	for _, w := range held {
 		w.letGo()
 	}
-}
-
-// together has them all send at once.
-func (r *round) together(held []releaser) {
-	for _, w := range held {
-		if w.offer(r.joint) {
-			r.outs = append(r.outs, w)
-		}
-	}
-	r.joint.Do()
-	for _, w := range r.outs {
-		w.took(r.joint)
-	}
-	r.joint.Reset()
-	clear(r.outs)
-	r.outs = r.outs[:0]
 }
 
 // tick has all send, also those who hold back since just now: there are few, and to
@@ -197,7 +164,7 @@ func (r *round) tick() {
 // them, or once all who have something to do have done it.
 type crowd struct {
 	round
-	once sync.Once // there is a joint
+	once sync.Once // there is a batch, if the system makes any
 
 	came  atomic.Uint32 // connections, one after the other, in so far as somebody counts
 	since atomic.Int64  // when the last of some came
@@ -238,8 +205,8 @@ func (c *crowd) comes() {
 		return
 	}
 	c.wait.Store(0)
-	c.once.Do(func() { c.joint = newJoint(togetherMost) })
-	if c.joint != nil {
+	c.once.Do(func() { c.joint.batch = newBatch(togetherMost) })
+	if c.joint.batch != nil {
 		c.round.brief.Store(true)
 	}
 }

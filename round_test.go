@@ -83,21 +83,21 @@ func TestSharedRoundOutsideBubbles(t *testing.T) {
 	})
 }
 
-// A fakeJoint makes sends that all succeed.
-type fakeJoint struct{ made int }
+// A fakeBatch makes sends that all succeed.
+type fakeBatch struct{ made int }
 
-func (j *fakeJoint) Full() bool              { return false }
-func (j *fakeJoint) Send(int, []byte) int    { return 0 }
-func (j *fakeJoint) Do()                     { j.made++ }
-func (j *fakeJoint) Result(int) (int, error) { return 0, nil }
-func (j *fakeJoint) Reset()                  {}
+func (b *fakeBatch) Full() bool              { return false }
+func (b *fakeBatch) Send(int, []byte) int    { return 0 }
+func (b *fakeBatch) Do()                     { b.made++ }
+func (b *fakeBatch) Result(int) (int, error) { return 0, nil }
+func (b *fakeBatch) Reset()                  {}
 
-// newCrowd returns one that has a joint.
-func newCrowd() (*crowd, *fakeJoint) {
-	c, j := new(crowd), new(fakeJoint)
+// newCrowd returns one that makes its sends together.
+func newCrowd() (*crowd, *fakeBatch) {
+	c, b := new(crowd), new(fakeBatch)
 	c.init()
-	c.once.Do(func() { c.joint = j })
-	return c, j
+	c.once.Do(func() { c.joint.batch = b })
+	return c, b
 }
 
 // come lets n connections come, d apart.
@@ -120,8 +120,8 @@ func TestCrowdForms(t *testing.T) {
 	})
 }
 
-// Without a joint there is nothing to wait for.
-func TestNoCrowdWithoutJoint(t *testing.T) {
+// Without a batch there is nothing to wait for.
+func TestNoCrowdWithoutBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := new(crowd)
 		c.init()
@@ -179,7 +179,7 @@ func TestCrowdParts(t *testing.T) {
 // they have to do.
 func TestCrowdEndsRounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, j := newCrowd()
+		c, b := newCrowd()
 		c.brief.Store(true)
 		c.leaving, c.began = true, time.Since(epoch) // not yet
 		all := make([]counted, togetherMost+togetherMin)
@@ -188,15 +188,15 @@ func TestCrowdEndsRounds(t *testing.T) {
 			c.rests()
 		}
 		synctest.Wait()
-		assert.Equal(t, 1, j.made)
+		assert.Equal(t, 1, b.made)
 		for i := range all[togetherMost:] {
 			c.add(&all[togetherMost+i])
 			c.rests()
 		}
 		synctest.Wait()
-		assert.Equal(t, 1, j.made)
+		assert.Equal(t, 1, b.made)
 		c.leave()
-		assert.Equal(t, 2, j.made)
+		assert.Equal(t, 2, b.made)
 		assert.True(t, c.brief.Load())
 		for i := range all {
 			assert.EqualValues(t, 1, all[i].released.Load())

@@ -78,14 +78,15 @@ type transport interface {
 	rawConn() (syscall.RawConn, error)
 }
 
-// A joint makes the sends of many connections at once: Send adds one, Do makes them,
-// Result says what came of each.
+// A joint makes the sends of many connections together.
 type joint interface {
-	Full() bool
-	Send(fd int, p []byte) (i int)
-	Do()
-	Result(i int) (n int, err error)
-	Reset()
+	// add adds s, if there is room. fd is to stay open until the sends have been
+	// made; hold sees to that itself. Both report whether s has been added.
+	add(fd uintptr, s *sending) bool
+	hold(rc syscall.RawConn, s *sending) bool
+
+	// result returns what came of s.
+	result(s *sending) (n int, err error)
 }
 
 // A stepper does something step by step. Each step says whether all is done.

@@ -307,18 +307,20 @@ func (t *rawTransport) close() error   { return t.nc.Close() }
 func (t *rawTransport) abort() error   { return t.nc.Close() }
 func (t *rawTransport) needRoom() bool { return false }
 
-// queue is for a connection whose reader stands in it and keeps the descriptor open.
 func (t *rawTransport) queue(j joint, s *sending) bool {
-	if j.Full() || !t.pin.CompareAndSwap(pinFree, pinBusy) {
-		return false
+	if !t.pin.CompareAndSwap(pinFree, pinBusy) {
+		return j.hold(t.rc, s)
 	}
-	s.n = j.Send(int(t.readFD), s.p)
-	return true
+	added := j.add(t.readFD, s)
+	if !added {
+		t.pin.Store(pinFree)
+	}
+	return added
 }
 
 func (t *rawTransport) queued(j joint, s *sending) (int, error) {
-	n, err := j.Result(s.n)
-	t.pin.Store(pinFree)
+	n, err := j.result(s)
+	t.pin.CompareAndSwap(pinBusy, pinFree) // nobody else can have made it that
 	if err != nil {
 		err = t.unsent(err)
 	}

@@ -295,10 +295,9 @@ func (w *writer) sendHeld() {
 	w.unlockFlush()
 }
 
-// rest is called by the reader when it has no more to hand out. Unless that is for a
-// loop, others are not waited for.
-func (w *writer) rest(loops bool) {
-	if !loops || w.set.noCoalescing || !w.round.waits() {
+// rest is called by the reader when it has no more to hand out.
+func (w *writer) rest() {
+	if w.set.noCoalescing || !w.round.waits() {
 		w.release()
 		return
 	}
@@ -333,8 +332,8 @@ func (w *writer) lockLetGo() {
 	w.armed = false
 }
 
-// offer is letGo up to its send, which is made with others' if it returns true. took
-// is to be called then: until it has been, the writer flushes.
+// offer is letGo up to its send, which is made by j if it returns true. took is to be
+// called then: until it has been, the writer flushes.
 func (w *writer) offer(j joint) (joined bool) {
 	w.lockLetGo()
 	box := w.box
@@ -342,15 +341,18 @@ func (w *writer) offer(j joint) (joined bool) {
 		w.unlockFlush()
 		return false
 	}
-	if box.p, box.q = box.lendAll(); !w.t.queue(j, &box.sending) {
-		w.returned(0)
-		w.unlockFlush()
-		return false
-	}
 	w.flushing = true
 	box.own, box.ctx = ticket{}, context.Background()
+	box.p, box.q = box.lendAll()
 	w.mu.Unlock()
-	return true
+	if w.t.queue(j, &box.sending) {
+		return true
+	}
+	w.mu.Lock()
+	w.returned(0)
+	w.run()
+	w.unlockPass()
+	return false
 }
 
 func (w *writer) took(j joint) {
