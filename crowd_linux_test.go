@@ -70,7 +70,7 @@ func TestCrowdSendsTogether(t *testing.T) {
 	for name, loop := range loops {
 		t.Run(name, func(t *testing.T) {
 			c, sends := crowded(t)
-			c.leaving, c.began = true, time.Since(epoch) // when all have answered
+			c.leaving.Store(true) // when all have answered
 			const conns = 5
 			clients := make([]*Conn, conns)
 			var all sync.WaitGroup
@@ -95,7 +95,7 @@ func TestCrowdSendsTogether(t *testing.T) {
 				time.Sleep(time.Millisecond) // the last one waits again
 				c.began = time.Since(epoch)
 				c.leave()
-				c.leaving = true
+				c.leaving.Store(true)
 				for _, client := range clients {
 					_, p, err := client.Read(bg)
 					require.NoError(t, err)
@@ -171,7 +171,5 @@ func TestCrowdAllocatesNothing(t *testing.T) {
 }
 
 func (c *crowd) busy() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.leaving || c.ending
+	return c.leaving.Load() || c.ending.Load()
 }

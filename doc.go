@@ -84,8 +84,9 @@
 //
 // Replies that are written while more received messages are at hand leave
 // together: when the reader would wait, at 16 KiB, or after a millisecond. That
-// makes pipelined messages much cheaper. An [Engine] treats what has come to
-// a few of its connections at the same time likewise. Nothing else is held back.
+// makes pipelined messages much cheaper. What has come to several connections at
+// the same time is treated likewise, by an [Engine], and on Linux also where each
+// has a goroutine that reads, answers and reads again. Nothing else is held back.
 // [Conn.Flush] waits until all that was accepted has been handed to the
 // transport; the option NoCoalescing turns this off.
 //

@@ -28,6 +28,7 @@ type round struct {
 	crowd *crowd      // nil for that of an event loop, which ends it itself
 
 	mu      sync.Mutex
+	many    atomic.Int32 // len(held), to be asked without the lock
 	held    []releaser
 	spare   []releaser // the next held
 	ticking bool       // the timer runs
@@ -75,14 +76,22 @@ func (r *round) waits() bool {
 	return brief
 }
 
-// add adds who holds something back from now on.
-func (r *round) add(w releaser) {
-	r.mu.Lock()
+// add adds who holds something back from now on. With a crowd it returns false where it
+// would have to wait: whoever is in one would soon wait for all others, and so would
+// they.
+func (r *round) add(w releaser) bool {
+	if r.crowd == nil {
+		r.mu.Lock()
+	} else if !r.mu.TryLock() {
+		return false
+	}
 	r.held = append(r.held, w)
+	r.many.Store(int32(len(r.held)))
 	if !r.ticking {
 		r.start()
 	}
 	r.mu.Unlock()
+	return true
 }
 
 // start sets the timer. The caller holds mu.
@@ -104,6 +113,7 @@ func (r *round) drop(w releaser) {
 		if r.held[i] == w {
 			r.held[i], r.held[last] = r.held[last], nil
 			r.held = r.held[:last]
+			r.many.Store(int32(last))
 			return
 		}
 	}
@@ -118,6 +128,7 @@ func (r *round) end() (n int) {
 		return 0
 	}
 	r.held, r.spare = r.spare, nil
+	r.many.Store(0)
 	r.mu.Unlock()
 	r.letGo(held)
 	n = len(held)
@@ -151,6 +162,7 @@ func (r *round) tick() {
 	held := slices.Clone(r.held)
 	clear(r.held)
 	r.held = r.held[:0]
+	r.many.Store(0)
 	r.ticking = false
 	r.mu.Unlock()
 	for _, w := range held {
@@ -170,11 +182,12 @@ type crowd struct {
 	since atomic.Int64  // when the last of some came
 	wait  atomic.Int32  // for how many more of those that are close to each other
 
-	// With the round's mu.
-	ending  bool          // finish is to run
-	leaving bool          // leave is
-	began   time.Duration // since when
-	left    int           // how many have been sent together since
+	ending  atomic.Bool  // finish is to run
+	leaving atomic.Bool  // leave is
+	left    atomic.Int32 // how many have been sent together since
+
+	// Leave's.
+	began   time.Duration // when it was to run
 	patient int32         // the next wait
 
 	leaves, finishes func() // the methods, so that no goroutine allocates them
@@ -214,35 +227,26 @@ func (c *crowd) comes() {
 // rests is called by a connection that has no more to hand out for now. Others do all
 // the rest, since its stack is to stay small.
 func (c *crowd) rests() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch n := len(c.held); {
-	case n > 0 && !c.leaving:
-		c.leaving, c.began = true, time.Since(epoch)
+	switch n := c.many.Load(); {
+	case n > 0 && !c.leaving.Load() && c.leaving.CompareAndSwap(false, true):
+		c.began = time.Since(epoch)
 		go c.leaves()
-	case n >= togetherMost && !c.ending:
-		c.ending = true
+	case n >= togetherMost && !c.ending.Load() && c.ending.CompareAndSwap(false, true):
 		go c.finishes()
 	}
 }
 
 // finish ends the round as there are enough in it.
 func (c *crowd) finish() {
-	n := c.end()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.ending = false
-	c.left += n
+	c.ending.Store(false)
+	c.left.Add(int32(c.end()))
 }
 
 // leave ends the round once all others that can run have done so, and sees whether
 // there was any company.
 func (c *crowd) leave() {
 	runtime.Gosched()
-	c.mu.Lock()
-	c.leaving = false
-	n := len(c.held) + c.left
-	c.left = 0
+	n := c.many.Load() + c.left.Swap(0)
 	if n >= togetherMin && time.Since(epoch)-c.began < time.Duration(n)*crowdPace {
 		c.patient = 1
 	} else {
@@ -250,6 +254,6 @@ func (c *crowd) leave() {
 		c.patient = min(max(2*c.patient, 1), crowdWait)
 		c.wait.Store(c.patient)
 	}
-	c.mu.Unlock()
+	c.leaving.Store(false)
 	c.end()
 }

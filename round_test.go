@@ -159,9 +159,8 @@ func TestCrowdParts(t *testing.T) {
 
 		c.brief.Store(true)
 		slow := make([]counted, 8)
-		c.mu.Lock()
-		c.leaving, c.began = true, time.Since(epoch)
-		c.mu.Unlock()
+		c.leaving.Store(true)
+		c.began = time.Since(epoch)
 		for i := range slow {
 			c.add(&slow[i])
 			c.rests()
@@ -181,7 +180,8 @@ func TestCrowdEndsRounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, b := newCrowd()
 		c.brief.Store(true)
-		c.leaving, c.began = true, time.Since(epoch) // not yet
+		c.leaving.Store(true) // not yet
+		c.began = time.Since(epoch)
 		all := make([]counted, togetherMost+togetherMin)
 		for i := range all[:togetherMost] {
 			c.add(&all[i])

@@ -51,10 +51,7 @@ func (w *writer) write(ctx context.Context, op Opcode, p []byte, pc *parcel) (le
 	}
 	tk := box.add(&w.out, op, true, p)
 	switch {
-	case w.holding.Load() && box.pending() < coalesceMax: // defers, without its calls
-		if !w.armed {
-			w.arm()
-		}
+	case w.holding.Load() && box.pending() < coalesceMax && (w.armed || w.arm()): // defers, without its calls
 		w.mu.Unlock()
 	case w.queues:
 		w.unlockFlush()
@@ -237,26 +234,26 @@ func (w *writer) free() {
 // defers reports whether what was just added can wait for company, and sees
 // that it does not wait for long. The caller holds mu.
 func (w *writer) defers() bool {
-	if !w.holding.Load() || w.box.pending() >= coalesceMax {
-		return false
-	}
-	w.arm()
-	return true
+	return w.holding.Load() && w.box.pending() < coalesceMax && w.arm()
 }
 
-// arm sees that somebody flushes before long. The caller holds mu.
-func (w *writer) arm() {
-	if w.flushing || w.armed {
-		return
+// arm sees that somebody flushes before long, and reports whether that is so. The caller
+// holds mu.
+func (w *writer) arm() bool {
+	switch {
+	case w.flushing || w.armed:
+		return true
+	case w.round != nil:
+		w.armed = w.round.add(w)
+		return w.armed
 	}
 	w.armed = true
-	if w.round != nil {
-		w.round.add(w)
-	} else if r := w.seldom(); r.timer == nil {
+	if r := w.seldom(); r.timer == nil {
 		r.timer = time.AfterFunc(coalesceTime, w.release)
 	} else {
 		r.timer.Reset(coalesceTime)
 	}
+	return true
 }
 
 // disarm is for when nothing is held back any more. The caller holds mu.
@@ -396,11 +393,14 @@ func (w *writer) enqueue(op Opcode, p []byte, pc *parcel) error {
 // until the reader rests.
 func (w *writer) pong(payload []byte) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	if !w.over && !w.out.closed && w.load().pongFits(payload) {
 		w.box.add(&w.out, OpPong, true, payload)
-		w.arm()
+		if !w.arm() {
+			w.unlockFlush()
+			return
+		}
 	}
+	w.mu.Unlock()
 }
 
 // ping queues a ping and sees that it leaves.

@@ -73,7 +73,7 @@ func (c *conn) writeAll(p []byte) error {
 		p = c.tls.Seal(nil, p)
 	}
 	for len(p) > 0 {
-		n, err := unix.Write(c.fd, p)
+		n, err := uninterrupted(unix.Write, c.fd, p)
 		if err != nil {
 			return err
 		}
@@ -87,7 +87,7 @@ func (c *conn) upgraded(d wire.Deflate) error {
 	var all []byte
 	buf := make([]byte, 4096)
 	for {
-		n, err := unix.Read(c.fd, buf)
+		n, err := uninterrupted(unix.Read, c.fd, buf)
 		if err != nil {
 			return err
 		}

@@ -39,10 +39,38 @@ func dial(addr netip.AddrPort, i int) (fd int, err error) {
 		}
 	}
 	to := unix.SockaddrInet4{Port: int(addr.Port()), Addr: addr.Addr().As4()}
-	if err := unix.Connect(fd, &to); err != nil {
+	if err := connect(fd, &to); err != nil {
 		return -1, fmt.Errorf("connect: %w", err)
 	}
 	return fd, nil
+}
+
+// connect goes on waiting when a signal has interrupted it, as Go's runtime sends them.
+func connect(fd int, to unix.Sockaddr) error {
+	err := unix.Connect(fd, to)
+	if err != unix.EINTR {
+		return err
+	}
+	for err == unix.EINTR {
+		_, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, 10_000)
+	}
+	if err != nil {
+		return err
+	}
+	failed, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if err == nil && failed != 0 {
+		err = unix.Errno(failed)
+	}
+	return err
+}
+
+// uninterrupted repeats a call that a signal has interrupted.
+func uninterrupted(call func(fd int, p []byte) (int, error), fd int, p []byte) (n int, err error) {
+	for {
+		if n, err = call(fd, p); err != unix.EINTR {
+			return n, err
+		}
+	}
 }
 
 // patience is how long to sleep for events, if at all.
