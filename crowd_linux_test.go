@@ -84,14 +84,10 @@ func TestCrowdSendsTogether(t *testing.T) {
 			}
 			c.round.ticking = true // no timer
 			for range 2 {
-				for _, client := range clients {
+				for i, client := range clients { // who finds the lock taken sends by itself
 					require.NoError(t, client.WriteText(bg, "x"))
+					waitUntil(t, func() bool { return int(c.many.Load()) == i+1 })
 				}
-				waitUntil(t, func() bool {
-					c.mu.Lock()
-					defer c.mu.Unlock()
-					return len(c.held) == conns
-				})
 				time.Sleep(time.Millisecond) // the last one waits again
 				c.began = time.Since(epoch)
 				c.leave()
@@ -153,6 +149,24 @@ func TestCrowdRaced(t *testing.T) {
 			all.Wait()
 		})
 	}
+}
+
+// Who finds the round's lock taken sends by itself: if all waited for it, they would
+// soon wait for each other.
+func TestCrowdWaitsForNoLock(t *testing.T) {
+	c, _ := crowded(t)
+	own, peer := connectScripted(t, tcpPair, RoleServer)
+	own.l.wr.joins(&c.round)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	own.l.wr.hold()
+	for _, p := range []string{"a", "b"} {
+		require.NoError(t, within(t, 10*time.Second, async(func() error { return own.WriteText(bg, p) })))
+		assert.Equal(t, p, peer.expect(OpText))
+	}
+	within(t, 10*time.Second, async(func() bool { own.l.wr.pong([]byte("c")); return true }))
+	assert.Equal(t, "c", peer.expect(OpPong))
+	within(t, 10*time.Second, async(func() bool { own.l.wr.rest(); return true }))
 }
 
 // What is left to others allocates nothing.

@@ -165,7 +165,11 @@ func (r *round) tick() {
 	r.many.Store(0)
 	r.ticking = false
 	r.mu.Unlock()
-	for _, w := range held {
+	if r.crowd != nil {
+		r.letGo(held)
+		return
+	}
+	for _, w := range held { // only the loop may have them do so together
 		w.letGo()
 	}
 }
