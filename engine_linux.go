@@ -221,6 +221,7 @@ func (l *engineLoop) rounds() (done bool) {
 		l.events, l.at, l.fetch.to = l.poller.Take(l.events[:0]), 0, 0
 		l.round.brief.Store(l.brief && len(l.events) > 1) // who is alone need not wait for others
 		if len(l.events) == 0 && !l.word.Load() {
+			l.fetch.begin(0, 0)
 			l.sweep(now)
 			return false
 		}
@@ -245,14 +246,10 @@ func (l *engineLoop) event(e *poll.Event) {
 	d, known := l.who(e.ID())
 	switch {
 	case d != nil:
-		got := l.fetch.taken(l.at, d)
-		if got != nil {
+		if got := l.fetch.taken(l.at, d); got != nil {
 			l.got = got
 		}
 		l.turn(d, e.In(), e.Out(), false)
-		if got != nil {
-			l.got = nil
-		}
 	case !known:
 		l.guests.event(e.ID())
 	}
@@ -423,7 +420,7 @@ func (l *engineLoop) turn(d *driven, in, out, word bool) {
 	}
 	l.current = d
 	over := d.turn(in, out, word)
-	l.current = nil
+	l.current, l.got = nil, nil
 	if over {
 		l.remove(d)
 	}
