@@ -487,6 +487,6 @@ func (c *Conn) UserData() any {
 }
 
 // SyscallConn returns the raw connection of the transport, below TLS, for socket
-// options and facts. Reading or writing through it ruins the WebSocket
-// connection. The error matches errors.ErrUnsupported if there is none.
+// options and facts. Reading or writing through it, or waiting in its Read or Write,
+// ruins the WebSocket connection, and may hold up others. The error matches errors.ErrUnsupported if there is none.
 func (c *Conn) SyscallConn() (syscall.RawConn, error) { return c.l.transport().rawConn() }

@@ -82,23 +82,20 @@ func TestCrowdSendsTogether(t *testing.T) {
 					_ = loop(server, func(typ MessageType, p []byte) { assert.NoError(t, server.Write(bg, typ, p)) })
 				})
 			}
-			c.round.ticking = true // no timer
-			for range 2 {
-				for i, client := range clients { // who finds the lock taken sends by itself
-					require.NoError(t, client.WriteText(bg, "x"))
-					waitUntil(t, func() bool { return int(c.many.Load()) == i+1 })
-				}
-				time.Sleep(time.Millisecond) // the last one waits again
-				c.began = time.Since(epoch)
-				c.leave()
-				c.leaving.Store(true)
-				for _, client := range clients {
-					_, p, err := client.Read(bg)
-					require.NoError(t, err)
-					assert.Equal(t, "x", string(p))
-				}
+			c.round.ticking = true           // no timer
+			for i, client := range clients { // who finds the lock taken sends by itself
+				require.NoError(t, client.WriteText(bg, "x"))
+				waitUntil(t, func() bool { return int(c.many.Load()) == i+1 })
 			}
-			assert.Equal(t, []int{conns, conns}, sends.made)
+			time.Sleep(time.Millisecond) // the last one waits again
+			c.began = time.Since(epoch)
+			c.leave()
+			for _, client := range clients {
+				_, p, err := client.Read(bg)
+				require.NoError(t, err)
+				assert.Equal(t, "x", string(p))
+			}
+			assert.Equal(t, []int{conns}, sends.made)
 			for _, client := range clients {
 				client.CloseNow()
 			}
@@ -186,4 +183,201 @@ func TestCrowdAllocatesNothing(t *testing.T) {
 
 func (c *crowd) busy() bool {
 	return c.leaving.Load() || c.ending.Load()
+}
+
+// A gatedBatch waits before it makes its sends.
+type gatedBatch struct {
+	batch
+	asked, made chan struct{}
+}
+
+func (b *gatedBatch) Do() {
+	close(b.asked)
+	<-b.made
+	b.batch.Do()
+}
+
+// gated returns a crowd whose round is to end once, with the sends of two who have
+// none beside those that it gets.
+func gated(t *testing.T) (*crowd, *gatedBatch) {
+	c, sends := crowded(t)
+	b := &gatedBatch{sends, make(chan struct{}), make(chan struct{})}
+	c.joint.batch = b
+	c.ticking = true
+	c.leaving.Store(true)
+	c.add(new(absent))
+	c.add(new(absent))
+	return c, b
+}
+
+// An absent has nothing to send. It may wait with saying so.
+type absent struct{ asked, answers chan struct{} }
+
+func (*absent) letGo()                {}
+func (*absent) took(joint, bool) bool { return true }
+func (a *absent) offer(joint) bool {
+	if a.asked != nil {
+		close(a.asked)
+		<-a.answers
+	}
+	return false
+}
+
+// What has been accepted before CloseNow is sent before the end, by whomever.
+func TestCrowdBeforeCloseNow(t *testing.T) {
+	c, b := gated(t)
+	client, server := connectPair(t, tcpPair)
+	server.l.wr.joins(&c.round)
+	server.l.wr.hold()
+	require.NoError(t, server.WriteText(bg, "accepted"))
+	go c.end()
+	<-b.asked
+	closed := async(server.CloseNow)
+	time.Sleep(10 * time.Millisecond)
+	close(b.made)
+	_, p, err := client.Read(bg)
+	require.NoError(t, err)
+	assert.Equal(t, "accepted", string(p))
+	assert.NoError(t, within(t, 10*time.Second, closed))
+}
+
+// An Engine drives a connection for which others are just sending.
+func TestAttachWhileCrowdSends(t *testing.T) {
+	c, b := gated(t)
+	e := newEngine(t, &EngineOptions{Loops: 1})
+	client, server := connectPair(t, tcpPair)
+	server.l.wr.joins(&c.round)
+	server.l.wr.hold()
+	require.NoError(t, server.WriteText(bg, "held back"))
+	go c.end()
+	<-b.asked
+	attached := async(func() error { return e.Attach(server, &Events{}) })
+	time.Sleep(10 * time.Millisecond)
+	close(b.made)
+	require.NoError(t, within(t, 10*time.Second, attached))
+	assert.IsType(t, &driven{}, server.l.transport())
+	_, p, err := client.Read(bg)
+	require.NoError(t, err)
+	assert.Equal(t, "held back", string(p))
+}
+
+// Only its own loop sends for a connection with others: it alone knows that the
+// descriptor stays open. Here a round has begun to end before its connection moved.
+func TestCrowdLeavesDrivenAlone(t *testing.T) {
+	c, sends := crowded(t)
+	c.ticking = true
+	first := &absent{make(chan struct{}), make(chan struct{})}
+	c.add(first)
+	c.add(new(absent))
+	e := newEngine(t, &EngineOptions{Loops: 1})
+	client, server := connectPair(t, tcpPair)
+	server.l.wr.joins(&c.round)
+	server.l.wr.hold()
+	require.NoError(t, server.WriteText(bg, "held back"))
+	ended := async(func() int { return c.end() })
+	<-first.asked
+	wrote := make(chan struct{})
+	goOn := make(chan struct{})
+	require.NoError(t, e.Attach(server, &Events{Message: func(c *Conn, typ MessageType, p []byte) {
+		c.l.wr.hold() // as in a round that is brief
+		assert.NoError(t, c.Write(bg, typ, p))
+		close(wrote)
+		<-goOn
+	}}))
+	require.NoError(t, client.WriteText(bg, "answered"))
+	<-wrote
+	close(first.answers)
+	within(t, 10*time.Second, ended)
+	close(goOn)
+	for _, want := range []string{"held back", "answered"} {
+		_, p, err := client.Read(bg)
+		require.NoError(t, err)
+		assert.Equal(t, want, string(p))
+	}
+	for _, n := range sends.made {
+		assert.Zero(t, n, "sends in the crowd's call")
+	}
+}
+
+// Callbacks that may wait are in no crowd, in whose calls nobody would look after their
+// descriptors.
+func TestBlockingEngineIsInNoCrowd(t *testing.T) {
+	e := newEngine(t, &EngineOptions{Loops: 1, Blocking: true})
+	_, server := connectPair(t, tcpPair)
+	require.NoError(t, e.Attach(server, &Events{}))
+	assert.Nil(t, server.l.wr.round.crowd)
+	d := server.l.transport().(*driven)
+	c, _ := crowded(t)
+	assert.False(t, d.queue(&c.joint, &sending{p: []byte("x")}))
+}
+
+// Nor is a connection's descriptor used after its Close, when others may close it.
+func TestNoSendTogetherAfterTheEnd(t *testing.T) {
+	r := gather(t, 1, ConnConfig{}, func(int) *Events { return &Events{} })
+	d := r.servers[0].l.transport().(*driven)
+	queued := make(chan [2]bool)
+	r.l.call(func() {
+		var s sending
+		s.p = []byte("\x82\x01x")
+		before := d.queue(&r.l.round.joint, &s)
+		r.l.fetch.batch.Reset()
+		d.stage = stageOver
+		after := d.queue(&r.l.round.joint, &s)
+		r.l.fetch.batch.Reset()
+		d.stage = stageOpen
+		queued <- [2]bool{before, after}
+	})
+	assert.Equal(t, [2]bool{true, false}, within(t, 10*time.Second, queued))
+}
+
+// Who has its lock taken for long, as by compression, keeps up nobody else.
+func TestCrowdPassesLocked(t *testing.T) {
+	c, _ := crowded(t)
+	c.ticking = true
+	const conns = 4
+	var clients, servers []*Conn
+	for range conns {
+		client, server := connectPair(t, tcpPair)
+		server.l.wr.joins(&c.round)
+		server.l.wr.hold()
+		require.NoError(t, server.WriteText(bg, "x"))
+		clients, servers = append(clients, client), append(servers, server)
+	}
+	servers[0].l.wr.mu.Lock()
+	assert.Equal(t, conns, within(t, 10*time.Second, async(func() int { return c.end() })))
+	for _, client := range clients[1:] {
+		_, p, err := client.Read(bg)
+		require.NoError(t, err)
+		assert.Equal(t, "x", string(p))
+	}
+	servers[0].l.wr.mu.Unlock()
+	_, p, err := clients[0].Read(bg)
+	require.NoError(t, err)
+	assert.Equal(t, "x", string(p))
+}
+
+// Also if it is taken while the send is made.
+func TestCrowdPassesLockedLater(t *testing.T) {
+	c, b := gated(t)
+	var servers []*Conn
+	for range 2 {
+		_, server := connectPair(t, tcpPair)
+		server.l.wr.joins(&c.round)
+		server.l.wr.hold()
+		require.NoError(t, server.WriteText(bg, "x"))
+		servers = append(servers, server)
+	}
+	ended := async(func() int { return c.end() })
+	<-b.asked
+	servers[0].l.wr.mu.Lock()
+	close(b.made)
+	waitUntil(t, func() bool {
+		w := &servers[1].l.wr
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return !w.flushing
+	})
+	servers[0].l.wr.mu.Unlock()
+	within(t, 10*time.Second, ended)
+	assert.Zero(t, servers[0].BufferedAmount())
 }

@@ -70,6 +70,17 @@ type drivenLoop struct {
 	got      *receipt // what was received for who has the turn before that; nil if nothing was tried
 }
 
+// admit puts a connection into the loop's round. Turns on goroutines of their own make
+// none.
+func (l *drivenLoop) admit(w *writer) {
+	switch {
+	case !l.blocking:
+		w.joins(&l.round)
+	case w.round != nil: // it is in no bubble
+		w.joins(&sharedRounds.calm)
+	}
+}
+
 // leaving returns how the connection is to end, nil as long as it goes on.
 func (d *driven) leaving() *parting {
 	if d.aside == nil {
@@ -120,10 +131,8 @@ func adopt(c *Conn, ev *Events, loop *drivenLoop) *driven {
 		}
 		return nil
 	}
-	if !loop.blocking {
-		c.l.between = true
-		c.l.wr.joins(&loop.round)
-	}
+	c.l.between = !loop.blocking
+	loop.admit(&c.l.wr)
 	_ = raw.nc.Close() // the duplicate keeps the connection
 	return d
 }
@@ -377,8 +386,12 @@ func (d *driven) receipt(in *input, p []byte) (int, error) {
 	return recvFrom(uintptr(d.fd), in, p)
 }
 
-// queue is for who has the turn, as recv is.
-func (d *driven) queue(j joint, s *sending) bool { return d.fd >= 0 && j.add(uintptr(d.fd), s) }
+// queue is for the loop, which alone closes the descriptor, until Close is called. Others
+// who send for many are on another goroutine.
+func (d *driven) queue(j joint, s *sending) bool {
+	own := j == joint(&d.loop.round.joint)
+	return own && d.stage != stageOver && d.fd >= 0 && j.add(uintptr(d.fd), s)
+}
 
 func (d *driven) queued(j joint, s *sending) (int, error) {
 	n, err := j.result(s)

@@ -110,11 +110,10 @@ func (f *flusher) written() int64 {
 
 // answerLate answers the ping that had to wait. The caller holds mu.
 func (f *flusher) answerLate() {
-	if f.box == nil || !f.box.late {
-		return
-	}
-	if ping, ok := f.box.latePing(); ok && !f.out.closed {
-		f.box.add(&f.out, OpPong, true, ping)
+	if f.box != nil && f.box.late {
+		if ping, ok := f.box.latePing(); ok && !f.out.closed {
+			f.box.add(&f.out, OpPong, true, ping)
+		}
 	}
 }
 
@@ -172,8 +171,7 @@ func (f *flusher) drain() {
 	f.mu.Lock()
 	f.box.own, f.box.ctx = ticket{to: everything}, context.Background()
 	f.run()
-	f.pass()
-	f.unlockTell()
+	f.unlockPass()
 }
 
 // resume goes on sending, when there is room again that needRoom has asked for,
@@ -186,8 +184,7 @@ func (f *flusher) resume() {
 	}
 	f.box.parked = false
 	f.trySend()
-	f.pass()
-	f.unlockTell()
+	f.unlockPass()
 }
 
 // neverWait says that nobody may wait for room: what is written queues.
@@ -201,7 +198,7 @@ func (f *flusher) neverWait() {
 func (f *flusher) adopt(t transport) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.flushing || f.over {
+	if f.offered(); f.flushing || f.over {
 		return false
 	}
 	f.t, f.waits = t, t.sendWaits()
@@ -209,6 +206,14 @@ func (f *flusher) adopt(t transport) bool {
 		f.rare.bell.adopt(t)
 	}
 	return true
+}
+
+// offered waits for the end of a send that others make, which never takes long. The
+// caller holds mu, which is released meanwhile.
+func (f *flusher) offered() {
+	for !f.waits && f.flushing && f.box.lent > 0 && f.box.own.to == 0 {
+		f.seldom().unlent.Wait()
+	}
 }
 
 // flush waits until everything accepted so far has been sent.
@@ -295,16 +300,15 @@ func (f *flusher) once() (done bool) {
 
 // tried notes what came of a send, and reports whether it was enough.
 func (f *flusher) tried(n int, err error) (done bool) {
-	box := f.box
-	box.p, box.q = nil, nil
+	f.box.p, f.box.q = nil, nil
 	f.returned(n)
 	if err == nil {
-		return f.over || box.pending() == 0
+		return f.over || f.box.pending() == 0
 	}
 	if err != errAgain {
 		f.flushed(err)
 	}
-	return f.over || box.pending() == 0 || err == errAgain && box.own.to == 0
+	return f.over || f.box.pending() == 0 || err == errAgain && f.box.own.to == 0
 }
 
 // runOn is run where one call is not enough.

@@ -264,10 +264,8 @@ func (g *guest) settle(end int) {
 	c.init(d, est)
 	_ = c.l.drive(ev.Drain != nil)
 	c.l.wr.neverWait()
-	if !g.r.blocking {
-		c.l.between = true
-		c.l.wr.joins(&d.loop.round)
-	}
+	c.l.between = !g.r.blocking
+	d.loop.admit(&c.l.wr)
 	c.l.attach()
 	c.l.rd.role.stand()
 	d.c = c

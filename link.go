@@ -27,6 +27,7 @@ type link struct {
 	serial    uint32 // of the last message begun as a stream
 	streaming bool   // it has not been received whole
 	held      bool   // something may have been held back for company
+	pace      pace
 
 	// With life's mutex.
 	attached bool // an Engine has taken the connection over
@@ -201,7 +202,7 @@ func (l *link) apply(ev *event) bool {
 
 // received does what is to be done before a message is handed out.
 func (l *link) received(ev *event) {
-	if !l.wr.set.noCoalescing && !l.wr.holding.Load() && (l.rd.more() || l.wr.round.waits()) {
+	if !l.wr.set.noCoalescing && !l.wr.holding.Load() && (l.rd.more() || l.pace.waits(l.wr.round)) {
 		l.wr.hold()
 		l.held = true
 	}
@@ -222,6 +223,7 @@ func (l *link) park() {
 func (l *link) rest() {
 	if l.held {
 		l.held = false
+		l.pace.rests()
 		l.wr.rest()
 	}
 }

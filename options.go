@@ -77,9 +77,10 @@ type UpgradeOptions struct {
 	// (as punctual as Go's timers). Where connections have something to receive
 	// at the same time, and are done with it within microseconds, the replies of
 	// up to 16 of them leave together, or as soon as any of these bounds is
-	// reached. An Engine does that, and so do Messages and Events.Serve on Linux,
-	// where the system allows the sends to be made in one call (io_uring). A
-	// connection that nothing else is going on beside waits for nobody.
+	// reached. An Engine does that, and so do all ways of reading on Linux, where
+	// the system allows the sends to be made in one call (io_uring). A connection
+	// that nothing else is going on beside, or that takes its time between its
+	// reply and its next read, waits for nobody.
 	NoCoalescing bool
 
 	// SkipOutgoingTextCheck sends text messages without checking that they are

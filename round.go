@@ -10,8 +10,12 @@ import (
 	"time"
 )
 
-// coalesceTime is how long something may be held back for company.
-const coalesceTime = time.Millisecond
+// coalesceTime is how long something may be held back for company, coalesceMax how
+// much.
+const (
+	coalesceTime = time.Millisecond
+	coalesceMax  = 16 << 10
+)
 
 // epoch is what times are counted from, so that a time needs no more than eight
 // bytes.
@@ -42,6 +46,7 @@ type round struct {
 var sharedRounds struct {
 	crowds []crowd
 	next   atomic.Uint32
+	calm   round // of those who are never in a crowd
 }
 
 // bubblesEnd is a time that clocks of bubbles hardly reach: 2020.
@@ -74,6 +79,13 @@ func (r *round) waits() bool {
 		r.crowd.comes()
 	}
 	return brief
+}
+
+// rests is called by a connection that has no more to hand out for now.
+func (r *round) rests() {
+	if r.crowd != nil {
+		r.crowd.rests()
+	}
 }
 
 // add adds who holds something back from now on. With a crowd it returns false where it
@@ -228,8 +240,8 @@ func (c *crowd) comes() {
 	}
 }
 
-// rests is called by a connection that has no more to hand out for now. Others do all
-// the rest, since its stack is to stay small.
+// rests leaves all there is to do to others, since the connection's stack is to stay
+// small.
 func (c *crowd) rests() {
 	switch n := c.many.Load(); {
 	case n > 0 && !c.leaving.Load() && c.leaving.CompareAndSwap(false, true):
@@ -260,4 +272,47 @@ func (c *crowd) leave() {
 	}
 	c.leaving.Store(false)
 	c.end()
+}
+
+// A pace knows whether the turns of a connection are brief. Who takes its time between
+// its answer and the next wait is in no crowd for a while, the longer the more often
+// that happens, since the answer would be late.
+type pace struct {
+	began uint32 // in microseconds, where that counts
+	times bool   // it does
+	left  uint16 // turns that are to be alone
+	again uint16 // how many there were to be
+}
+
+const (
+	paceSlow = 500 // microseconds
+	paceMin  = 16  // turns
+	paceMax  = 1 << 12
+)
+
+// waits is that of r, at the beginning of a turn.
+func (p *pace) waits(r *round) bool {
+	if p.left > 0 {
+		p.left--
+		return false
+	}
+	waits := r.waits()
+	if p.times = waits && r.crowd != nil; p.times {
+		p.began = uint32(time.Since(epoch).Microseconds())
+	}
+	return waits
+}
+
+// rests ends a turn.
+func (p *pace) rests() {
+	if !p.times {
+		return
+	}
+	p.times = false
+	if uint32(time.Since(epoch).Microseconds())-p.began < paceSlow {
+		p.again = 0
+		return
+	}
+	p.again = min(max(2*p.again, paceMin), paceMax)
+	p.left = p.again
 }

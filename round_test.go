@@ -15,7 +15,10 @@ type counted struct{ released atomic.Int32 }
 
 func (h *counted) letGo()           { h.released.Add(1) }
 func (h *counted) offer(joint) bool { return true }
-func (h *counted) took(joint)       { h.released.Add(1) }
+func (h *counted) took(joint, bool) bool {
+	h.released.Add(1)
+	return true
+}
 
 func TestRoundEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -202,5 +205,56 @@ func TestCrowdEndsRounds(t *testing.T) {
 			assert.EqualValues(t, 1, all[i].released.Load())
 		}
 		time.Sleep(time.Second) // the timer
+	})
+}
+
+// Who takes its time between its answer and the next wait is left out, the longer the
+// more often that happens, and is in again when it has been brief.
+func TestPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := newCrowd()
+		c.brief.Store(true)
+		var p pace
+		turn := func(d time.Duration) (waits bool) {
+			waits = p.waits(&c.round)
+			time.Sleep(d)
+			p.rests()
+			return waits
+		}
+		const brief, slow = paceSlow*time.Microsecond - time.Microsecond, paceSlow * time.Microsecond
+		for range 100 {
+			assert.True(t, turn(brief))
+		}
+		for _, alone := range []int{paceMin, 2 * paceMin, 4 * paceMin} {
+			assert.True(t, turn(slow))
+			for range alone {
+				assert.False(t, turn(slow))
+			}
+		}
+		assert.True(t, turn(brief))
+		assert.True(t, turn(slow))
+		for range paceMin {
+			assert.False(t, turn(brief))
+		}
+		for range 20 {
+			for !turn(slow) {
+			}
+		}
+		assert.EqualValues(t, paceMax, p.left)
+	})
+}
+
+// A loop looks after its round itself.
+func TestPaceOnLoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r round
+		var p pace
+		assert.False(t, p.waits(nil))
+		r.brief.Store(true)
+		for range 10 {
+			assert.True(t, p.waits(&r))
+			time.Sleep(time.Second)
+			p.rests()
+		}
 	})
 }

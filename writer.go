@@ -8,12 +8,8 @@ import (
 	"time"
 )
 
-const (
-	// referMin is the size from which a payload is written from where it is.
-	referMin = 16 << 10
-	// coalesceMax bounds what is held back for company, coalesceTime how long.
-	coalesceMax = 16 << 10
-)
+// referMin is the size from which a payload is written from where it is.
+const referMin = 16 << 10
 
 // A writer puts frames into the outbox, in an order that RFC 6455 allows, and
 // decides what may be held back for company.
@@ -146,8 +142,7 @@ func (w *writer) queueLarge(op Opcode, final bool, p []byte) {
 	w.trySend()
 	w.box.detach()
 	w.filled()
-	w.pass()
-	w.unlockTell()
+	w.unlockPass()
 }
 
 // filled notes whether the queue is full enough to say when it has drained. The
@@ -284,6 +279,7 @@ func (w *writer) hold() { w.holding.Store(true) }
 // sendHeld sends what is held back for company.
 func (w *writer) sendHeld() {
 	w.mu.Lock()
+	w.offered()
 	if w.round == nil || !w.armed {
 		w.mu.Unlock()
 		return
@@ -299,9 +295,7 @@ func (w *writer) rest() {
 		return
 	}
 	w.holding.Store(false) // what is written from now on takes it along
-	if c := w.round.crowd; c != nil {
-		c.rests()
-	}
+	w.round.rests()
 }
 
 // release ends a deferral: what was held back is sent, without waiting. A writer
@@ -317,22 +311,31 @@ func (w *writer) release() {
 
 // letGo is release for the round, which has taken the writer from its list.
 func (w *writer) letGo() {
-	w.lockLetGo()
-	w.unlockFlush()
+	if w.lockLetGo() {
+		w.unlockFlush()
+	}
 }
 
-func (w *writer) lockLetGo() {
+// lockLetGo locks mu, unless somebody has it, who may be compressing what would keep
+// others waiting: then a goroutine waits instead, and it returns false.
+func (w *writer) lockLetGo() (locked bool) {
 	if w.holding.Load() { // seldom: the reader rests at the end of its turn
 		w.holding.Store(false)
 	}
-	w.mu.Lock()
+	if !w.mu.TryLock() {
+		go w.release()
+		return false
+	}
 	w.armed = false
+	return true
 }
 
 // offer is letGo up to its send, which is made by j if it returns true. took is to be
 // called then: until it has been, the writer flushes.
 func (w *writer) offer(j joint) (joined bool) {
-	w.lockLetGo()
+	if !w.lockLetGo() {
+		return false
+	}
 	box := w.box
 	if w.flushing || w.over || w.pending() == 0 || len(box.ref) > 0 {
 		w.unlockFlush()
@@ -352,12 +355,18 @@ func (w *writer) offer(j joint) (joined bool) {
 	return false
 }
 
-func (w *writer) took(j joint) {
-	w.mu.Lock()
+// took is to be called once more, with wait, if it returns false: somebody has the lock.
+func (w *writer) took(j joint, wait bool) bool {
+	if wait {
+		w.mu.Lock()
+	} else if !w.mu.TryLock() {
+		return false
+	}
 	if !w.tried(w.t.queued(j, &w.box.sending)) {
 		w.runOn()
 	}
 	w.unlockPass()
+	return true
 }
 
 // enqueue queues a whole message and sees that it leaves, without waiting.
