@@ -169,6 +169,7 @@ func (b *blocking) received(ctx context.Context, buf []byte, into bool) (Message
 
 // lost ends the connection after its transport could not be read any more.
 func (b *blocking) lost(err error) error {
+	b.wr.sendHeld() // the peer may have ended its own direction alone
 	b.end(b.unexpected(err), false)
 	return b.atEnd()
 }

@@ -2,7 +2,9 @@ package websocket
 
 import (
 	"context"
+	"io"
 	"math/rand/v2"
+	"net"
 	"runtime"
 	"sync"
 	"testing"
@@ -213,8 +215,8 @@ func gated(t *testing.T) (*crowd, *gatedBatch) {
 // An absent has nothing to send. It may wait with saying so.
 type absent struct{ asked, answers chan struct{} }
 
-func (*absent) letGo()                {}
-func (*absent) took(joint, bool) bool { return true }
+func (*absent) letGo()     {}
+func (*absent) took(joint) {}
 func (a *absent) offer(joint) bool {
 	if a.asked != nil {
 		close(a.asked)
@@ -379,5 +381,56 @@ func TestCrowdPassesLockedLater(t *testing.T) {
 	})
 	servers[0].l.wr.mu.Unlock()
 	within(t, 10*time.Second, ended)
-	assert.Zero(t, servers[0].BufferedAmount())
+	waitUntil(t, func() bool { return servers[0].BufferedAmount() == 0 })
+}
+
+// A peer that has ended its own direction gets the answer that was accepted before
+// that was seen.
+func TestCrowdBeforeTheEnd(t *testing.T) {
+	for name, loop := range loops {
+		t.Run(name, func(t *testing.T) {
+			c, _ := crowded(t)
+			c.leaving.Store(true) // nobody else sends
+			c.ticking = true
+			own, peer := connectScripted(t, tcpPair, RoleServer)
+			own.l.wr.joins(&c.round)
+			ended := async(func() error {
+				return loop(own, func(typ MessageType, p []byte) {
+					assert.NoError(t, peer.Conn.(*net.TCPConn).CloseWrite())
+					assert.NoError(t, own.Write(bg, typ, p))
+					assert.NotZero(t, own.BufferedAmount())
+				})
+			})
+			peer.send(peer.frame(OpBinary, true, "accepted"))
+			assert.Equal(t, "accepted", peer.expect(OpBinary))
+			assert.ErrorIs(t, within(t, 10*time.Second, ended), io.ErrUnexpectedEOF)
+		})
+	}
+}
+
+// What is written while somebody else sends for the connection is not left to them.
+func TestCrowdBesideASend(t *testing.T) {
+	c, b := gated(t)
+	client, server := connectPair(t, tcpPair)
+	server.l.wr.joins(&c.round)
+	server.l.wr.hold()
+	require.NoError(t, server.WriteText(bg, "first"))
+	go c.end()
+	<-b.asked
+	server.l.wr.hold()
+	second := async(func() error { return server.WriteText(bg, "second") })
+	waitUntil(t, func() bool {
+		w := &server.l.wr
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return len(w.box.queue) == 1
+	})
+	close(b.made)
+	require.NoError(t, within(t, 10*time.Second, second))
+	require.NoError(t, server.CloseNow())
+	for _, want := range []string{"first", "second"} {
+		_, p, err := client.Read(bg)
+		require.NoError(t, err)
+		assert.Equal(t, want, string(p))
+	}
 }

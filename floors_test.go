@@ -60,6 +60,7 @@ var house = []houseFile{
 	{name: "joint_other.go", floor: 4},
 	{name: "together.go", floor: 4},
 	{name: "round.go", floor: 4},
+	{name: "company.go", floor: 4},
 	{name: "transport_other.go", floor: 4},
 	{name: "choose.go", floor: 5},
 	{name: "role.go", floor: 5},

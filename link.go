@@ -27,7 +27,6 @@ type link struct {
 	serial    uint32 // of the last message begun as a stream
 	streaming bool   // it has not been received whole
 	held      bool   // something may have been held back for company
-	pace      pace
 
 	// With life's mutex.
 	attached bool // an Engine has taken the connection over
@@ -202,8 +201,7 @@ func (l *link) apply(ev *event) bool {
 
 // received does what is to be done before a message is handed out.
 func (l *link) received(ev *event) {
-	if !l.wr.set.noCoalescing && !l.wr.holding.Load() && (l.rd.more() || l.pace.waits(l.wr.round)) {
-		l.wr.hold()
+	if !l.wr.set.noCoalescing && !l.wr.holds() && l.wr.begins(!l.held, l.rd.more()) {
 		l.held = true
 	}
 	if t := l.wr.set.trace; t != nil && t.MessageReceived != nil {
@@ -223,7 +221,6 @@ func (l *link) park() {
 func (l *link) rest() {
 	if l.held {
 		l.held = false
-		l.pace.rests()
 		l.wr.rest()
 	}
 }

@@ -69,7 +69,7 @@ func sharedRound() *round {
 }
 
 // waits reports whether it is worth waiting for the end of r, which may be nil. It is
-// for a reader that has something to hand out, or no more of it.
+// for a reader that begins to hand something out.
 func (r *round) waits() bool {
 	if r == nil {
 		return false
@@ -234,7 +234,12 @@ func (c *crowd) comes() {
 		return
 	}
 	c.wait.Store(0)
-	c.once.Do(func() { c.joint.batch = newBatch(togetherMost) })
+	c.once.Do(func() {
+		b := newBatch(togetherMost)
+		c.sending.Lock() // the timer may look
+		c.joint.batch = b
+		c.sending.Unlock()
+	})
 	if c.joint.batch != nil {
 		c.round.brief.Store(true)
 	}
@@ -272,47 +277,4 @@ func (c *crowd) leave() {
 	}
 	c.leaving.Store(false)
 	c.end()
-}
-
-// A pace knows whether the turns of a connection are brief. Who takes its time between
-// its answer and the next wait is in no crowd for a while, the longer the more often
-// that happens, since the answer would be late.
-type pace struct {
-	began uint32 // in microseconds, where that counts
-	times bool   // it does
-	left  uint16 // turns that are to be alone
-	again uint16 // how many there were to be
-}
-
-const (
-	paceSlow = 500 // microseconds
-	paceMin  = 16  // turns
-	paceMax  = 1 << 12
-)
-
-// waits is that of r, at the beginning of a turn.
-func (p *pace) waits(r *round) bool {
-	if p.left > 0 {
-		p.left--
-		return false
-	}
-	waits := r.waits()
-	if p.times = waits && r.crowd != nil; p.times {
-		p.began = uint32(time.Since(epoch).Microseconds())
-	}
-	return waits
-}
-
-// rests ends a turn.
-func (p *pace) rests() {
-	if !p.times {
-		return
-	}
-	p.times = false
-	if uint32(time.Since(epoch).Microseconds())-p.began < paceSlow {
-		p.again = 0
-		return
-	}
-	p.again = min(max(2*p.again, paceMin), paceMax)
-	p.left = p.again
 }

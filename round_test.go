@@ -15,10 +15,7 @@ type counted struct{ released atomic.Int32 }
 
 func (h *counted) letGo()           { h.released.Add(1) }
 func (h *counted) offer(joint) bool { return true }
-func (h *counted) took(joint, bool) bool {
-	h.released.Add(1)
-	return true
-}
+func (h *counted) took(joint)       { h.released.Add(1) }
 
 func TestRoundEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -210,51 +207,61 @@ func TestCrowdEndsRounds(t *testing.T) {
 
 // Who takes its time between its answer and the next wait is left out, the longer the
 // more often that happens, and is in again when it has been brief.
-func TestPace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c, _ := newCrowd()
-		c.brief.Store(true)
-		var p pace
-		turn := func(d time.Duration) (waits bool) {
-			waits = p.waits(&c.round)
-			time.Sleep(d)
-			p.rests()
-			return waits
-		}
-		const brief, slow = paceSlow*time.Microsecond - time.Microsecond, paceSlow * time.Microsecond
-		for range 100 {
-			assert.True(t, turn(brief))
-		}
-		for _, alone := range []int{paceMin, 2 * paceMin, 4 * paceMin} {
-			assert.True(t, turn(slow))
-			for range alone {
-				assert.False(t, turn(slow))
-			}
-		}
-		assert.True(t, turn(brief))
-		assert.True(t, turn(slow))
-		for range paceMin {
-			assert.False(t, turn(brief))
-		}
-		for range 20 {
-			for !turn(slow) {
-			}
-		}
-		assert.EqualValues(t, paceMax, p.left)
-	})
+func TestCompanyOfSlowTurns(t *testing.T) {
+	for name, meanwhile := range map[string]func(c *company){
+		"":                 func(*company) {},
+		"others let it go": (*company).letGo,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r, _ := newCrowd()
+				r.brief.Store(true)
+				c := company{round: &r.round}
+				turn := func(d time.Duration) (waits bool) {
+					waits = c.begins(true, false)
+					assert.Equal(t, waits, c.holds())
+					time.Sleep(d)
+					meanwhile(&c)
+					rests := c.turned()
+					assert.False(t, c.holds())
+					assert.Equal(t, c.left == 0, rests)
+					return waits
+				}
+				const brief, slow = slowTurn - 2*time.Microsecond, slowTurn + 2*time.Microsecond
+				for range 100 {
+					assert.True(t, turn(brief))
+				}
+				for _, alone := range []int{16, 48, 112, 240, 240} {
+					assert.True(t, turn(slow))
+					for range alone {
+						assert.False(t, turn(slow))
+					}
+				}
+				assert.True(t, turn(brief))
+				assert.True(t, turn(slow))
+				for range slowAlone {
+					assert.False(t, turn(brief))
+				}
+			})
+		})
+	}
 }
 
-// A loop looks after its round itself.
-func TestPaceOnLoop(t *testing.T) {
+// More at hand is waited for by who is alone, too. A loop looks after its round itself.
+func TestCompanyOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var r round
-		var p pace
-		assert.False(t, p.waits(nil))
-		r.brief.Store(true)
+		var c company
+		assert.False(t, c.begins(true, false))
+		assert.True(t, c.begins(true, true))
+		time.Sleep(time.Second)
+		assert.False(t, c.turned(), "there is no round")
+		c.round = new(round)
+		c.round.brief.Store(true)
 		for range 10 {
-			assert.True(t, p.waits(&r))
+			assert.True(t, c.begins(true, false))
 			time.Sleep(time.Second)
-			p.rests()
+			assert.True(t, c.turned())
 		}
+		assert.False(t, c.begins(false, false), "not the first of its turn")
 	})
 }

@@ -14,11 +14,11 @@ const (
 // A releaser holds something back, and sends it. It is let go by a round, which does
 // not know it any more: with letGo it sends. With offer its send joins those that are
 // made together, unless that returns false, and took is to be called after them. None
-// of them waits for long, but for took with wait.
+// of them waits for long.
 type releaser interface {
 	letGo()
 	offer(j joint) (joined bool)
-	took(j joint, wait bool) (done bool)
+	took(j joint)
 }
 
 // A batch makes many sends in one system call: Send adds one, Do makes them, Result
@@ -53,17 +53,11 @@ func (g *gathering) send(some []releaser) {
 	}
 	g.todo, g.made = some, false
 	g.goOn()
-	late := g.joined[:0]
 	for _, w := range g.joined {
-		if !w.took(g, false) {
-			late = append(late, w)
-		}
-	}
-	for _, w := range late { // who is kept up keeps up nobody but those
-		w.took(g, true)
+		w.took(g)
 	}
 	g.batch.Reset()
-	clear(g.joined[:cap(g.joined)])
+	clear(g.joined)
 	g.todo, g.joined, g.held = nil, g.joined[:0], nil
 }
 

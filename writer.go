@@ -4,7 +4,6 @@ package websocket
 
 import (
 	"context"
-	"sync/atomic"
 	"time"
 )
 
@@ -16,11 +15,8 @@ const referMin = 16 << 10
 type writer struct {
 	flusher // with the lock
 
-	set     *settings   // of the connection
-	round   *round      // sees that nothing is held back for long; nil if a timer of its own does
-	open    bool        // a message in fragments has begun and not ended
-	armed   bool        // release is to be called in time
-	holding atomic.Bool // the reader, or another in the same round, has more to hand out
+	set *settings // of the connection
+	company
 }
 
 func (w *writer) init(t transport, role Role, set *settings, owner flushOwner) {
@@ -47,7 +43,7 @@ func (w *writer) write(ctx context.Context, op Opcode, p []byte, pc *parcel) (le
 	}
 	tk := box.add(&w.out, op, true, p)
 	switch {
-	case w.holding.Load() && box.pending() < coalesceMax && (w.armed || w.arm()): // defers, without its calls
+	case w.holds() && box.pending() < coalesceMax && (w.armed || w.arm()): // defers, without its calls
 		w.mu.Unlock()
 	case w.queues:
 		w.unlockFlush()
@@ -229,15 +225,17 @@ func (w *writer) free() {
 // defers reports whether what was just added can wait for company, and sees
 // that it does not wait for long. The caller holds mu.
 func (w *writer) defers() bool {
-	return w.holding.Load() && w.box.pending() < coalesceMax && w.arm()
+	return w.holds() && w.box.pending() < coalesceMax && w.arm()
 }
 
 // arm sees that somebody flushes before long, and reports whether that is so. The caller
 // holds mu.
 func (w *writer) arm() bool {
 	switch {
-	case w.flushing || w.armed:
+	case w.armed:
 		return true
+	case w.flushing: // then whoever does sends it, but might be overtaken by the end
+		return w.round == nil || w.round.crowd == nil
 	case w.round != nil:
 		w.armed = w.round.add(w)
 		return w.armed
@@ -263,7 +261,7 @@ func (w *writer) disarm() {
 
 // joins has the round of an event loop see to what is held back from now on.
 func (w *writer) joins(r *round) {
-	w.holding.Store(false)
+	w.leaves()
 	w.mu.Lock()
 	if w.armed {
 		w.disarm()
@@ -271,10 +269,6 @@ func (w *writer) joins(r *round) {
 	w.round = r
 	w.unlockFlush()
 }
-
-// hold is called by the reader before it hands out a message, when it has more
-// to hand out before it would wait, or others have in the same round.
-func (w *writer) hold() { w.holding.Store(true) }
 
 // sendHeld sends what is held back for company.
 func (w *writer) sendHeld() {
@@ -288,20 +282,20 @@ func (w *writer) sendHeld() {
 	w.unlockFlush()
 }
 
-// rest is called by the reader when it has no more to hand out.
+// rest is called by the reader when it has no more to hand out. What is written from now
+// on takes along what is left to the round.
 func (w *writer) rest() {
-	if w.set.noCoalescing || !w.round.waits() {
+	if w.turned() && !w.set.noCoalescing {
+		w.round.rests()
+	} else {
 		w.release()
-		return
 	}
-	w.holding.Store(false) // what is written from now on takes it along
-	w.round.rests()
 }
 
 // release ends a deferral: what was held back is sent, without waiting. A writer
-// who still finds holding set has the lock before release has it.
+// who still finds that it holds has the lock before release has it.
 func (w *writer) release() {
-	w.holding.Store(false)
+	w.company.letGo()
 	w.mu.Lock()
 	if w.armed {
 		w.disarm()
@@ -319,9 +313,7 @@ func (w *writer) letGo() {
 // lockLetGo locks mu, unless somebody has it, who may be compressing what would keep
 // others waiting: then a goroutine waits instead, and it returns false.
 func (w *writer) lockLetGo() (locked bool) {
-	if w.holding.Load() { // seldom: the reader rests at the end of its turn
-		w.holding.Store(false)
-	}
+	w.company.letGo()
 	if !w.mu.TryLock() {
 		go w.release()
 		return false
@@ -355,18 +347,24 @@ func (w *writer) offer(j joint) (joined bool) {
 	return false
 }
 
-// took is to be called once more, with wait, if it returns false: somebody has the lock.
-func (w *writer) took(j joint, wait bool) bool {
-	if wait {
-		w.mu.Lock()
-	} else if !w.mu.TryLock() {
-		return false
+// took waits for no lock either. What it asks first stays as it is while w flushes.
+func (w *writer) took(j joint) {
+	n, err := w.t.queued(j, &w.box.sending)
+	if !w.mu.TryLock() {
+		go func() {
+			w.mu.Lock()
+			w.tookLocked(n, err)
+		}()
+		return
 	}
-	if !w.tried(w.t.queued(j, &w.box.sending)) {
+	w.tookLocked(n, err)
+}
+
+func (w *writer) tookLocked(n int, err error) {
+	if !w.tried(n, err) {
 		w.runOn()
 	}
 	w.unlockPass()
-	return true
 }
 
 // enqueue queues a whole message and sees that it leaves, without waiting.
