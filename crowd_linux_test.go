@@ -225,13 +225,19 @@ func (a *absent) offer(joint) bool {
 	return false
 }
 
+// holdsBack returns a connection whose server is in c and holds a text back.
+func holdsBack(t *testing.T, c *crowd, text string) (client, server *Conn) {
+	client, server = connectPair(t, tcpPair)
+	server.l.wr.joins(&c.round)
+	server.l.wr.hold()
+	require.NoError(t, server.WriteText(bg, text))
+	return client, server
+}
+
 // What has been accepted before CloseNow is sent before the end, by whomever.
 func TestCrowdBeforeCloseNow(t *testing.T) {
 	c, b := gated(t)
-	client, server := connectPair(t, tcpPair)
-	server.l.wr.joins(&c.round)
-	server.l.wr.hold()
-	require.NoError(t, server.WriteText(bg, "accepted"))
+	client, server := holdsBack(t, c, "accepted")
 	go c.end()
 	<-b.asked
 	closed := async(server.CloseNow)
@@ -247,10 +253,7 @@ func TestCrowdBeforeCloseNow(t *testing.T) {
 func TestAttachWhileCrowdSends(t *testing.T) {
 	c, b := gated(t)
 	e := newEngine(t, &EngineOptions{Loops: 1})
-	client, server := connectPair(t, tcpPair)
-	server.l.wr.joins(&c.round)
-	server.l.wr.hold()
-	require.NoError(t, server.WriteText(bg, "held back"))
+	client, server := holdsBack(t, c, "held back")
 	go c.end()
 	<-b.asked
 	attached := async(func() error { return e.Attach(server, &Events{}) })
@@ -272,10 +275,7 @@ func TestCrowdLeavesDrivenAlone(t *testing.T) {
 	c.add(first)
 	c.add(new(absent))
 	e := newEngine(t, &EngineOptions{Loops: 1})
-	client, server := connectPair(t, tcpPair)
-	server.l.wr.joins(&c.round)
-	server.l.wr.hold()
-	require.NoError(t, server.WriteText(bg, "held back"))
+	client, server := holdsBack(t, c, "held back")
 	ended := async(func() int { return c.end() })
 	<-first.asked
 	wrote := make(chan struct{})
@@ -339,10 +339,7 @@ func TestCrowdPassesLocked(t *testing.T) {
 	const conns = 4
 	var clients, servers []*Conn
 	for range conns {
-		client, server := connectPair(t, tcpPair)
-		server.l.wr.joins(&c.round)
-		server.l.wr.hold()
-		require.NoError(t, server.WriteText(bg, "x"))
+		client, server := holdsBack(t, c, "x")
 		clients, servers = append(clients, client), append(servers, server)
 	}
 	servers[0].l.wr.mu.Lock()
@@ -363,10 +360,7 @@ func TestCrowdPassesLockedLater(t *testing.T) {
 	c, b := gated(t)
 	var servers []*Conn
 	for range 2 {
-		_, server := connectPair(t, tcpPair)
-		server.l.wr.joins(&c.round)
-		server.l.wr.hold()
-		require.NoError(t, server.WriteText(bg, "x"))
+		_, server := holdsBack(t, c, "x")
 		servers = append(servers, server)
 	}
 	ended := async(func() int { return c.end() })
@@ -411,10 +405,7 @@ func TestCrowdBeforeTheEnd(t *testing.T) {
 // What is written while somebody else sends for the connection is not left to them.
 func TestCrowdBesideASend(t *testing.T) {
 	c, b := gated(t)
-	client, server := connectPair(t, tcpPair)
-	server.l.wr.joins(&c.round)
-	server.l.wr.hold()
-	require.NoError(t, server.WriteText(bg, "first"))
+	client, server := holdsBack(t, c, "first")
 	go c.end()
 	<-b.asked
 	server.l.wr.hold()
