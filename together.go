@@ -2,7 +2,10 @@
 
 package websocket
 
-import "syscall"
+import (
+	"runtime"
+	"syscall"
+)
 
 // How many receipts or sends are made together: one system call for two is no faster
 // than two.
@@ -89,8 +92,20 @@ func (g *gathering) hold(rc syscall.RawConn, s *sending) bool {
 	if g.batch.Full() {
 		return false
 	}
+	if g.held == nil {
+		growStack()
+	}
 	g.held = s
 	return rc.Control(g.onHold) == nil // otherwise it has been closed
+}
+
+// growStack makes room for descriptors that are held inside each other. A stack that
+// grows by and by is copied each time, with ever more frames on it.
+//
+//go:noinline
+func growStack() {
+	var room [8 << 10]byte
+	runtime.KeepAlive(&room)
 }
 
 func (g *gathering) result(s *sending) (int, error) { return g.batch.Result(s.n) }
