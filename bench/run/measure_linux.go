@@ -66,13 +66,11 @@ func startServer(o *options, lib contestant, w plan.Workload, addr string) (*run
 	}
 	var args []string
 	for _, a := range lib.command {
+		if a == "{flags}" {
+			args = append(args, flags(w)...)
+			continue
+		}
 		args = append(args, strings.NewReplacer("{addr}", addr, "{port}", port).Replace(a))
-	}
-	if w.TLS {
-		args = append(args, "-tls")
-	}
-	if d := w.Deflate; d.On() {
-		args = append(args, "-deflate", strconv.Itoa(d.Bits), "-takeover="+strconv.FormatBool(d.Takeover))
 	}
 	r := &running{cmd: exec.Command(args[0], args[1:]...), ended: make(chan struct{})}
 	r.cmd.Stderr = &r.stderr
@@ -85,6 +83,17 @@ func startServer(o *options, lib contestant, w plan.Workload, addr string) (*run
 		close(r.ended)
 	}()
 	return r, nil
+}
+
+// flags are those of a server under w.
+func flags(w plan.Workload) (args []string) {
+	if w.TLS {
+		args = append(args, "-tls")
+	}
+	if d := w.Deflate; d.On() {
+		args = append(args, "-deflate", strconv.Itoa(d.Bits), "-takeover="+strconv.FormatBool(d.Takeover))
+	}
+	return args
 }
 
 // answers waits until the server accepts connections.

@@ -106,7 +106,7 @@ func parseOptions(args []string) (*options, error) {
 	f.BoolVar(&o.quick, "quick", false, "see that everything works: one short round; fails if anything does")
 	f.BoolVar(&o.list, "list", false, "list libraries and workloads")
 	f.StringVar(&o.out, "out", "results", "directory for results.md, results.json and charts")
-	f.Var(&o.extra, "extra", "name=command of another server, with {addr} in it; may be given several times")
+	f.Var(&o.extra, "extra", "name=command of another server, with {addr} in it, and {flags} if it has those of our server; may be given several times")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
@@ -186,8 +186,7 @@ func (o *options) place() error {
 // A contestant is a server and how it is started.
 type contestant struct {
 	plan.Library
-	command []string // with {addr}
-	extra   bool
+	command []string // with {addr} or {port}, and {flags} where the workload's are to be
 }
 
 // can reports whether a server is to be measured under w.
@@ -215,7 +214,7 @@ func (o *options) contestants(bin string) ([]contestant, error) {
 			ok, _ := path.Match(pattern, l.Name)
 			known := slices.ContainsFunc(chosen, func(c contestant) bool { return c.Name == l.Name })
 			if (ok || pattern == "all") && !known {
-				chosen = append(chosen, contestant{Library: l, command: []string{server, "-lib", l.Name, "-addr", "{addr}"}})
+				chosen = append(chosen, contestant{Library: l, command: []string{server, "-lib", l.Name, "-addr", "{addr}", "{flags}"}})
 			}
 			found = found || ok
 		}
@@ -229,7 +228,10 @@ func (o *options) contestants(bin string) ([]contestant, error) {
 			return nil, fmt.Errorf("-extra %q: want name=command with {addr} or {port} in it", e)
 		}
 		l := plan.Library{Name: name, UTF8: "?", Note: "another program"}
-		chosen = append(chosen, contestant{Library: l, command: strings.Fields(command), extra: true})
+		if strings.Contains(command, "{flags}") {
+			l.Broadcast, l.TLS, l.Deflate, l.Takeover, l.Window = true, true, true, true, true
+		}
+		chosen = append(chosen, contestant{Library: l, command: strings.Fields(command)})
 	}
 	if len(chosen) == 0 {
 		return nil, io.ErrUnexpectedEOF
