@@ -36,15 +36,18 @@ func init() {
 
 // The same by an Engine.
 func init() {
-	for _, blocking := range []bool{false, true} {
-		name, note := "ours-engine", "Handler; Engine, Write"
-		if blocking {
-			name, note = "ours-engine-blocking", "Handler; Engine with Blocking, Write"
-		}
+	for _, e := range []struct {
+		name, note string
+		opts       websocket.EngineOptions
+	}{
+		{"ours-engine", "Handler; Engine, Write", websocket.EngineOptions{}},
+		{"ours-engine-blocking", "Handler; Engine with Blocking, Write", websocket.EngineOptions{Blocking: true}},
+		{"ours-engine-alone", "Handler; Engine with NoIOUring, Write", websocket.EngineOptions{NoIOUring: true}},
+	} {
 		register(server{
-			Library: plan.Library{Name: name, Module: ourModule, UTF8: "yes", Broadcast: true, TLS: true, Deflate: true, Takeover: true, Window: true, Note: note},
+			Library: plan.Library{Name: e.name, Module: ourModule, UTF8: "yes", Broadcast: true, TLS: true, Deflate: true, Takeover: true, Window: true, Note: e.note},
 			run: func(cfg config) error {
-				engine, err := websocket.NewEngine(&websocket.EngineOptions{Blocking: blocking})
+				engine, err := websocket.NewEngine(&e.opts)
 				if err != nil {
 					return err
 				}
