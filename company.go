@@ -23,7 +23,6 @@ type company struct {
 // Who takes its time between its answer and the next wait is not in a crowd for a while,
 // the longer the more often that happens: the answer would be late.
 const (
-	slowTurn   = 500 * time.Microsecond
 	slowAlone  = 16 // turns
 	holdAlways = 1
 )
@@ -66,7 +65,7 @@ func (c *company) turned() bool {
 	since := c.since.Swap(0)
 	switch {
 	case since <= holdAlways:
-	case micros()|1-since < uint32(slowTurn.Microseconds()):
+	case micros()|1-since < uint32(c.round.crowd.slow.Microseconds()):
 		c.again = 0
 	default:
 		c.again = max(slowAlone, c.again|c.again<<1)

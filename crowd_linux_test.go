@@ -23,8 +23,12 @@ func crowded(t *testing.T) (*crowd, *countedBatch) {
 	if err != nil {
 		t.Skip("no io_uring:", err)
 	}
-	t.Cleanup(batch.Close)
 	c, j := new(crowd), &countedBatch{batch: batch}
+	t.Cleanup(func() {
+		c.sending.Lock() // a round may be about to end
+		defer c.sending.Unlock()
+		batch.Close()
+	})
 	c.init()
 	c.once.Do(func() { c.joint.batch = j })
 	c.brief.Store(true)
@@ -72,6 +76,7 @@ func TestCrowdSendsTogether(t *testing.T) {
 	for name, loop := range loops {
 		t.Run(name, func(t *testing.T) {
 			c, sends := crowded(t)
+			c.slow = time.Hour
 			c.leaving.Store(true) // when all have answered
 			const conns = 5
 			clients := make([]*Conn, conns)
@@ -215,8 +220,8 @@ func gated(t *testing.T) (*crowd, *gatedBatch) {
 // An absent has nothing to send. It may wait with saying so.
 type absent struct{ asked, answers chan struct{} }
 
-func (*absent) letGo()     {}
-func (*absent) took(joint) {}
+func (*absent) letGo()      {}
+func (*absent) given(joint) {}
 func (a *absent) offer(joint) bool {
 	if a.asked != nil {
 		close(a.asked)

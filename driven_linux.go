@@ -258,6 +258,8 @@ func (d *driven) receive(in bool) {
 			l.park()
 			return
 		case eventLost:
+			l.wr.sendHeld()
+			l.wr.resume()
 			d.lost(ev.lost)
 			l.end(l.unexpected(ev.lost), false)
 		case eventClose, eventFail:
@@ -350,7 +352,7 @@ func (d *driven) read(*input, []byte) (int, error) { return 0, errors.ErrUnsuppo
 func (d *driven) stands() bool                     { return true }
 func (d *driven) stand(stepper) error              { return errors.ErrUnsupported }
 func (d *driven) probes() bool                     { return false }
-func (d *driven) flush(stepper) error              { return nil }
+func (d *driven) flush(s stepper) error            { s.step(); return nil }
 func (d *driven) sendWaits() bool                  { return false }
 func (d *driven) wakeReadAt(time.Time)             {}
 func (d *driven) wakeWrite(bool)                   {}

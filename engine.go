@@ -30,9 +30,10 @@ type EngineOptions struct {
 	// NoIOUring has each receipt and each send made by a system call of its own. By
 	// default, those of connections that have something to do at the same time are
 	// made together, with io_uring, on systems that have it (Linux 5.6) and allow
-	// it, as many containers do not. Nothing waits in the ring, and what it does is
-	// what recv and send do; but tools that watch system calls do not see it. With
-	// Blocking there is none. For connections without an Engine, see NoCoalescing.
+	// it, as many containers do not; where system calls are filtered (seccomp), it
+	// is not tried. Nothing waits in the ring, and what it does is what recv and send
+	// do; but tools that watch system calls do not see it. With Blocking there is
+	// none. For connections without an Engine, see NoCoalescing.
 	NoIOUring bool
 }
 

@@ -403,8 +403,7 @@ func (l *engineLoop) occupy(slot uint32, d *driven) {
 	}
 }
 
-// seat gives a connection that is watched already the slot that it has the number
-// of, and lets it open.
+// seat gives a connection that is watched already its slot, and lets it open.
 func (l *engineLoop) seat(d *driven) {
 	l.occupy(uint32(d.id), d)
 	l.turn(d, false, false, true)
@@ -413,6 +412,10 @@ func (l *engineLoop) seat(d *driven) {
 // turn lets a connection do what there is to do.
 func (l *engineLoop) turn(d *driven, in, out, word bool) {
 	if l.blocking {
+		if out { // also while a callback waits
+			d.want(0, poll.Out)
+			d.c.l.wr.resume()
+		}
 		if d.aside.note(in, out, word) {
 			go l.work(d)
 		}

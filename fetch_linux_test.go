@@ -91,6 +91,7 @@ func TestFetchAndSendTogether(t *testing.T) {
 	var sends countedBatch
 	r.round(t, func() {
 		sends.batch, r.l.round.joint.batch = r.l.round.joint.batch, &sends
+		r.l.round.ticking = true // no timer
 		for i, p := range r.peers {
 			p.send(p.frame(OpBinary, true, string(rune('a'+i))))
 		}

@@ -206,7 +206,8 @@ type crowd struct {
 	began   time.Duration // when it was to run
 	patient int32         // the next wait
 
-	leaves, finishes func() // the methods, so that no goroutine allocates them
+	leaves, finishes func()        // the methods, so that no goroutine allocates them
+	slow             time.Duration // a turn that takes so long is not brief
 
 	_ [64]byte // another crowd's memory comes next
 }
@@ -215,11 +216,12 @@ const (
 	crowdCount = 16                    // so many are looked at
 	crowdPace  = 25 * time.Microsecond // from one to the next, at most, on average
 	crowdWait  = 1 << 10               // the longest wait
+	slowTurn   = 500 * time.Microsecond
 )
 
 func (c *crowd) init() {
 	c.round.crowd = c
-	c.leaves, c.finishes = c.leave, c.finish
+	c.leaves, c.finishes, c.slow = c.leave, c.finish, slowTurn
 }
 
 // comes is called by a connection that has something to hand out, and finds that it

@@ -15,7 +15,7 @@ type counted struct{ released atomic.Int32 }
 
 func (h *counted) letGo()           { h.released.Add(1) }
 func (h *counted) offer(joint) bool { return true }
-func (h *counted) took(joint)       { h.released.Add(1) }
+func (h *counted) given(joint)      { h.released.Add(1) }
 
 func TestRoundEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

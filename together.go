@@ -16,12 +16,12 @@ const (
 
 // A releaser holds something back, and sends it. It is let go by a round, which does
 // not know it any more: with letGo it sends. With offer its send joins those that are
-// made together, unless that returns false, and took is to be called after them. None
+// made together, unless that returns false, and given is to be called after them. None
 // of them waits for long.
 type releaser interface {
 	letGo()
 	offer(j joint) (joined bool)
-	took(j joint)
+	given(j joint)
 }
 
 // A batch makes many sends in one system call: Send adds one, Do makes them, Result
@@ -57,7 +57,7 @@ func (g *gathering) send(some []releaser) {
 	g.todo, g.made = some, false
 	g.goOn()
 	for _, w := range g.joined {
-		w.took(g)
+		w.given(g)
 	}
 	g.batch.Reset()
 	clear(g.joined)

@@ -273,8 +273,7 @@ func (w *writer) joins(r *round) {
 // sendHeld sends what is held back for company.
 func (w *writer) sendHeld() {
 	w.mu.Lock()
-	w.offered()
-	if w.round == nil || !w.armed {
+	if w.offered(); w.round == nil || !w.armed {
 		w.mu.Unlock()
 		return
 	}
@@ -305,8 +304,8 @@ func (w *writer) release() {
 
 // letGo is release for the round, which has taken the writer from its list.
 func (w *writer) letGo() {
-	if w.lockLetGo() {
-		w.unlockFlush()
+	if w.lends() {
+		w.took(w.t.try(&w.box.sending))
 	}
 }
 
@@ -322,39 +321,42 @@ func (w *writer) lockLetGo() (locked bool) {
 	return true
 }
 
-// offer is letGo up to its send, which is made by j if it returns true. took is to be
-// called then: until it has been, the writer flushes.
-func (w *writer) offer(j joint) (joined bool) {
+// lends is letGo up to its send. True says that it is to be made, and took to be called
+// after it: until then the writer flushes.
+func (w *writer) lends() bool {
 	if !w.lockLetGo() {
 		return false
 	}
-	box := w.box
-	if w.flushing || w.over || w.pending() == 0 || len(box.ref) > 0 {
+	if w.flushing || w.over || w.waits || w.pending() == 0 {
 		w.unlockFlush()
 		return false
 	}
 	w.flushing = true
-	box.own, box.ctx = ticket{}, context.Background()
-	box.p, box.q = box.lendAll()
+	w.box.own, w.box.ctx = ticket{}, context.Background()
+	w.box.p, w.box.q = w.box.lendAll()
 	w.mu.Unlock()
-	if w.t.queue(j, &box.sending) {
+	return true
+}
+
+// offer is letGo whose send is j's if it returns true. given is to be called then.
+func (w *writer) offer(j joint) (joined bool) {
+	if !w.lends() {
+		return false
+	}
+	s := &w.box.sending
+	if len(s.q) == 0 && w.t.queue(j, s) {
 		return true
 	}
-	w.mu.Lock()
-	w.returned(0)
-	w.run()
-	w.unlockPass()
+	w.took(w.t.try(s))
 	return false
 }
 
-// took waits for no lock either. What it asks first stays as it is while w flushes.
-func (w *writer) took(j joint) {
-	n, err := w.t.queued(j, &w.box.sending)
+func (w *writer) given(j joint) { w.took(w.t.queued(j, &w.box.sending)) }
+
+// took notes what came of a send. It waits for no lock either.
+func (w *writer) took(n int, err error) {
 	if !w.mu.TryLock() {
-		go func() {
-			w.mu.Lock()
-			w.tookLocked(n, err)
-		}()
+		go func() { w.mu.Lock(); w.tookLocked(n, err) }()
 		return
 	}
 	w.tookLocked(n, err)

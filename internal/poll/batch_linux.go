@@ -5,7 +5,6 @@ package poll
 import (
 	"errors"
 	"os"
-	"runtime"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
@@ -92,9 +91,10 @@ const (
 
 // NewBatch returns a Batch for n operations at a time, a power of two. The error
 // says why there is none: old systems have no io_uring, and many containers and
-// hardened systems forbid it.
+// hardened systems forbid it. A filter of system calls may end the process for
+// asking, so where there is one, nobody asks.
 func NewBatch(n int) (*Batch, error) {
-	if runtime.GOOS == "android" { // whose filter ends who asks
+	if filtered() {
 		return nil, errors.ErrUnsupported
 	}
 	var p ringParams
@@ -112,6 +112,13 @@ func NewBatch(n int) (*Batch, error) {
 		return nil, err
 	}
 	return b, nil
+}
+
+// filtered reports whether a seccomp filter decides which system calls the process
+// makes.
+func filtered() bool {
+	mode, _, errno := syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_GET_SECCOMP, 0, 0)
+	return errno != 0 || mode != unix.SECCOMP_MODE_DISABLED
 }
 
 // share maps the kernel's memory.
@@ -169,6 +176,7 @@ func (b *Batch) Close() {
 		_ = unix.Munmap(b.memory)
 	}
 	Close(b.fd)
+	*b = Batch{fd: -1, broken: os.ErrClosed}
 }
 
 // Full reports whether there is room for no more operations before Reset.
@@ -209,7 +217,12 @@ func (b *Batch) Do() {
 		b.broken = b.make()
 	}
 	for i := range b.ops {
-		if op := &b.ops[i]; !op.made || op.res == -int32(syscall.EINTR) {
+		op := &b.ops[i]
+		switch syscall.Errno(-op.res) {
+		case syscall.EINTR, syscall.ENOMEM: // the latter may be the ring's own
+			op.made = false
+		}
+		if !op.made {
 			op.alone()
 		}
 	}

@@ -1,11 +1,15 @@
 package poll
 
 import (
+	"errors"
+	"io"
 	"net"
+	"os"
 	"runtime"
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -142,10 +146,34 @@ func TestBatchBroken(t *testing.T) {
 		b.Reset()
 	}
 	require.Error(t, b.broken)
-	var p [8]byte
-	n, err := ends[0].Read(p[:])
+	var p [3]byte
+	_, err = io.ReadFull(ends[0], p[:])
 	require.NoError(t, err)
-	assert.Equal(t, "aaa", string(p[:n]), "each once")
+	assert.Equal(t, "aaa", string(p[:]), "each once")
+	require.NoError(t, ends[0].SetReadDeadline(time.Now().Add(10*time.Millisecond)))
+	_, err = ends[0].Read(p[:])
+	assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+}
+
+// A filter of system calls may end the process for asking whether there is io_uring.
+func TestNoBatchWhereFiltered(t *testing.T) {
+	filtered, asked := make(chan error, 1), make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // for good: the thread ends with this goroutine
+		all := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW}}
+		prog := unix.SockFprog{Len: uint16(len(all)), Filter: &all[0]}
+		err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+		if err == nil {
+			err = unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&prog)), 0, 0)
+		}
+		filtered <- err
+		_, err = NewBatch(16)
+		asked <- err
+	}()
+	if err := <-filtered; err != nil {
+		t.Skip("no filter can be installed:", err)
+	}
+	assert.ErrorIs(t, <-asked, errors.ErrUnsupported)
 }
 
 // The garbage collector knows of what the kernel reads and writes.

@@ -1,0 +1,182 @@
+package websocket
+
+import (
+	"net"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// isFlushing reports whether somebody sends for c.
+func isFlushing(c *Conn) bool {
+	c.l.wr.mu.Lock()
+	defer c.l.wr.mu.Unlock()
+	return c.l.wr.flushing
+}
+
+// expectLater is peer.expect for what has to come by itself.
+func expectLater(t *testing.T, peer *scriptedPeer, op Opcode, want string) {
+	t.Helper()
+	require.NoError(t, peer.SetReadDeadline(time.Now().Add(10*time.Second)))
+	assert.Equal(t, want, peer.expect(op))
+}
+
+// What is written while somebody else's send is under way is sent by them, not left to
+// a loop that is in another callback, or to the connection's own that waits.
+func TestDrivenSendsBesideAnother(t *testing.T) {
+	for name, blocking := range map[string]bool{"loop": false, "blocking": true} {
+		t.Run(name, func(t *testing.T) {
+			e := newEngine(t, &EngineOptions{Loops: 1, Blocking: blocking})
+			c, peer := connectScripted(t, tcpPair, RoleServer)
+			other, otherPeer := connectScripted(t, tcpPair, RoleServer)
+			in, release := make(chan struct{}), make(chan struct{})
+			defer close(release)
+			ev := &Events{Message: func(*Conn, MessageType, []byte) { close(in); <-release }}
+			require.NoError(t, e.Attach(c, ev))
+			require.NoError(t, e.Attach(other, ev))
+			if blocking {
+				otherPeer = peer
+			}
+			otherPeer.send(otherPeer.text("wait"))
+			<-in
+			d := c.l.transport().(*driven)
+			d.mu.Lock() // the system call takes its time
+			first := async(func() error { return c.Send(MessageText, []byte("first")) })
+			waitUntil(t, func() bool { return isFlushing(c) })
+			require.NoError(t, c.Send(MessageText, []byte("second")))
+			d.mu.Unlock()
+			require.NoError(t, within(t, 10*time.Second, first))
+			expectLater(t, peer, OpText, "first")
+			expectLater(t, peer, OpText, "second")
+		})
+	}
+}
+
+// So is the answer of a callback that does not return for long.
+func TestCallbackAnswersBesideASend(t *testing.T) {
+	e := newEngine(t, &EngineOptions{Loops: 1})
+	c, peer := connectScripted(t, tcpPair, RoleServer)
+	release := make(chan struct{})
+	defer close(release)
+	locked, answered := make(chan struct{}), make(chan struct{})
+	require.NoError(t, e.Attach(c, &Events{Message: func(c *Conn, typ MessageType, p []byte) {
+		c.l.wr.hold()
+		d := c.l.transport().(*driven)
+		d.mu.Lock()
+		close(locked)
+		waitUntil(t, func() bool { return isFlushing(c) })
+		assert.NoError(t, c.Write(bg, typ, p))
+		d.mu.Unlock()
+		close(answered)
+		<-release
+	}}))
+	peer.send(peer.text("answer"))
+	<-locked
+	c.l.wr.leaves() // so that this one flushes
+	sent := async(func() error { return c.Send(MessageText, []byte("other")) })
+	<-answered
+	require.NoError(t, within(t, 10*time.Second, sent))
+	expectLater(t, peer, OpText, "other")
+	expectLater(t, peer, OpText, "answer")
+}
+
+// A callback that may wait holds up nothing that a slow peer has not taken yet.
+func TestBlockingSendsWhenThereIsRoom(t *testing.T) {
+	e := newEngine(t, &EngineOptions{Loops: 1, Blocking: true})
+	c, peer := connectScripted(t, tcpPair, RoleServer, ConnConfig{SendLimit: -1})
+	in, release := make(chan struct{}), make(chan struct{})
+	require.NoError(t, e.Attach(c, &Events{Message: func(*Conn, MessageType, []byte) { close(in); <-release }}))
+	defer close(release)
+	peer.send(peer.text("wait"))
+	<-in
+	require.NoError(t, c.Send(MessageBinary, make([]byte, stuckSize)))
+	require.NotZero(t, c.BufferedAmount())
+	require.NoError(t, peer.SetReadDeadline(time.Now().Add(10*time.Second)))
+	_, p, err := peer.next()
+	require.NoError(t, err)
+	assert.Len(t, p, stuckSize)
+}
+
+// An answer that was accepted is sent before a connection ends whose peer has ended its
+// own direction, also if somebody has the writer's lock as the round ends.
+func TestDrivenAnswersBeforeTheEnd(t *testing.T) {
+	for range 50 {
+		e := newEngine(t, &EngineOptions{Loops: 1})
+		r := &attached{e: e, l: e.loops[0]}
+		var first *Conn
+		for range 3 {
+			c, peer := connectScripted(t, tcpPair, RoleServer)
+			require.NoError(t, e.Attach(c, &Events{Message: func(c *Conn, typ MessageType, p []byte) {
+				assert.NoError(t, c.Write(bg, typ, p))
+			}}))
+			if first == nil {
+				first = c
+			}
+			r.peers = append(r.peers, peer)
+		}
+		stop := make(chan struct{})
+		var all sync.WaitGroup
+		for range 2 {
+			all.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+						first.BufferedAmount()
+					}
+				}
+			})
+		}
+		r.round(t, func() {
+			for _, p := range r.peers {
+				p.send(p.frame(OpBinary, true, "x"))
+				assert.NoError(t, p.Conn.(*net.TCPConn).CloseWrite())
+			}
+		})
+		for _, p := range r.peers {
+			expectLater(t, p, OpBinary, "x")
+		}
+		close(stop)
+		all.Wait()
+	}
+}
+
+// A lockingRaw calls after each Write.
+type lockingRaw struct {
+	syscall.RawConn
+	after func()
+}
+
+func (r *lockingRaw) Write(f func(fd uintptr) bool) error {
+	err := r.RawConn.Write(f)
+	r.after()
+	return err
+}
+
+// Who has its lock taken by somebody, as by compression, just as its send returns, keeps
+// up nobody else of a round that sends one after the other.
+func TestRoundPassesLockedAfterSend(t *testing.T) {
+	c, _ := crowded(t)
+	c.ticking = true
+	var clients, servers []*Conn
+	for range togetherMin - 1 {
+		client, server := holdsBack(t, c, "x")
+		clients, servers = append(clients, client), append(servers, server)
+	}
+	mu := &servers[0].l.wr.mu
+	raw := servers[0].l.rd.t.(*rawTransport)
+	raw.rc = &lockingRaw{raw.rc, sync.OnceFunc(mu.Lock)}
+	within(t, 10*time.Second, async(func() int { return c.end() }))
+	for _, client := range clients {
+		_, p, err := client.Read(bg)
+		require.NoError(t, err)
+		assert.Equal(t, "x", string(p))
+	}
+	mu.Unlock()
+	waitUntil(t, func() bool { return !isFlushing(servers[0]) })
+}
