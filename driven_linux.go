@@ -259,7 +259,6 @@ func (d *driven) receive(in bool) {
 			return
 		case eventLost:
 			l.wr.sendHeld()
-			l.wr.resume()
 			d.lost(ev.lost)
 			l.end(l.unexpected(ev.lost), false)
 		case eventClose, eventFail:

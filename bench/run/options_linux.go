@@ -228,10 +228,11 @@ func (o *options) contestants(bin string) ([]contestant, error) {
 			return nil, fmt.Errorf("-extra %q: want name=command with {addr} or {port} in it", e)
 		}
 		l := plan.Library{Name: name, UTF8: "?", Note: "another program"}
-		if strings.Contains(command, "{flags}") {
+		args := strings.Fields(command)
+		if slices.Contains(args, "{flags}") {
 			l.Broadcast, l.TLS, l.Deflate, l.Takeover, l.Window = true, true, true, true, true
 		}
-		chosen = append(chosen, contestant{Library: l, command: strings.Fields(command)})
+		chosen = append(chosen, contestant{Library: l, command: args})
 	}
 	if len(chosen) == 0 {
 		return nil, io.ErrUnexpectedEOF

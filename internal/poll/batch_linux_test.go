@@ -155,6 +155,33 @@ func TestBatchBroken(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
 }
 
+// An operation that the ring has not made for want of memory, or that was interrupted,
+// is made without it.
+func TestBatchTriesAlone(t *testing.T) {
+	for _, errno := range []syscall.Errno{syscall.EINTR, syscall.ENOMEM} {
+		b := newBatch(t, 2)
+		fds, ends := pairs(t, 1)
+		b.Send(fds[0], []byte("a"))
+		b.broken = os.ErrClosed // so that this stands
+		b.ops[0].made, b.ops[0].res = true, -int32(errno)
+		b.Do()
+		n, err := b.Result(0)
+		require.NoError(t, err, errno)
+		assert.Equal(t, 1, n)
+		var p [1]byte
+		_, err = io.ReadFull(ends[0], p[:])
+		require.NoError(t, err)
+	}
+}
+
+// Nothing of a ring is used any more after Close, which may be called twice.
+func TestBatchClosed(t *testing.T) {
+	b := newBatch(t, 2)
+	b.Close()
+	assert.Equal(t, Batch{fd: -1, broken: os.ErrClosed}, *b)
+	b.Close()
+}
+
 // A filter of system calls may end the process for asking whether there is io_uring.
 func TestNoBatchWhereFiltered(t *testing.T) {
 	filtered, asked := make(chan error, 1), make(chan error, 1)
