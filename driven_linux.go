@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -423,7 +422,7 @@ func (d *driven) name(op string, err error) error {
 	case syscall.EAGAIN:
 		return errAgain
 	}
-	return &net.OpError{Op: op, Net: "tcp", Source: d.localAddr(), Addr: d.remoteAddr(), Err: os.NewSyscallError(op, err)}
+	return &callError{op: op, err: err, on: d}
 }
 
 // rearm has events come again, if they come once.

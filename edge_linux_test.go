@@ -3,11 +3,13 @@ package websocket
 import (
 	"io"
 	"net"
+	"os"
 	"runtime"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed86893212/websocket/internal/poll"
@@ -66,5 +68,29 @@ func TestResetThatAWriteMetIsTheCause(t *testing.T) {
 		_, _, err := c.Read(bg)
 		require.ErrorIs(t, err, syscall.ECONNRESET)
 		require.Equal(t, err, c.Err())
+	}
+}
+
+// What the system says of a connection is told as package net does it, in each mode.
+func TestResetIsToldAsNetDoes(t *testing.T) {
+	for name, drive := range drivers {
+		c, peer := connectScripted(t, tcpPair, RoleServer)
+		local, remote := c.LocalAddr(), c.RemoteAddr()
+		peer.Conn.(*net.TCPConn).SetLinger(0)
+		peer.Close()
+		err := within(t, 10*time.Second, async(func() error { return drive(&Events{}, c) }))
+		var op *net.OpError
+		require.ErrorAs(t, err, &op, name)
+		assert.Equal(t, "read", op.Op)
+		assert.Equal(t, local.String(), op.Source.String())
+		assert.Equal(t, remote.String(), op.Addr.String())
+		var call *os.SyscallError
+		require.ErrorAs(t, err, &call)
+		assert.Equal(t, "read", call.Syscall)
+		require.ErrorIs(t, err, syscall.ECONNRESET)
+		var ne net.Error
+		require.ErrorAs(t, err, &ne)
+		assert.False(t, ne.Timeout())
+		assert.Contains(t, err.Error(), op.Error())
 	}
 }
