@@ -4,9 +4,7 @@ package websocket
 
 import (
 	"runtime"
-	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/seed86893212/websocket/internal/poll"
@@ -21,16 +19,17 @@ const (
 	sweepMin   = time.Millisecond       // between two parts
 	roundTurns = togetherMost           // of connections, before what they have written is sent
 	briefTurn  = 25 * time.Microsecond  // a turn that is brief, on average
-	keptList   = 1024                   // a list that has been longer is given up
 )
 
 // An engineLoop drives the connections of one goroutine. Only that goroutine
-// knows which there are: others leave word in woken.
+// knows which there are: others leave word.
 type engineLoop struct {
 	drivenLoop        // what its connections see of it
+	mailbox           // what others leave for it
 	gone       func() // a connection's Close has returned
 
-	slots   []*driven // by number; nil for free ones, and those of guests; changed with mu
+	seats   sync.Mutex
+	slots   []*driven // by number; nil for free ones, and those of guests; changed with seats
 	free    []uint32  // numbers of free slots
 	guests  lobby
 	events  []poll.Event
@@ -51,13 +50,6 @@ type engineLoop struct {
 	looked int       // how many have been
 	tasks  []func()  // and then functions to be called
 	tasked int       // how many have been
-
-	mu    sync.Mutex
-	rung  bool        // the poller has been woken for word is left
-	word  atomic.Bool // there is some, to be asked without the lock
-	woken []*driven   // to be looked at
-	calls []func()    // to be called
-	over  bool        // nobody will
 }
 
 func newEngineLoop(blocking, single bool, gone func()) (*engineLoop, error) {
@@ -65,8 +57,8 @@ func newEngineLoop(blocking, single bool, gone func()) (*engineLoop, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &engineLoop{gone: gone, events: make([]poll.Event, 0, loopEvents)}
-	l.drivenLoop = drivenLoop{wake: l.wake, poller: p, blocking: blocking}
+	l := &engineLoop{mailbox: mailbox{p: p}, gone: gone, events: make([]poll.Event, 0, loopEvents)}
+	l.drivenLoop = drivenLoop{wake: l.look, poller: p, blocking: blocking}
 	if !blocking && !single {
 		l.batches()
 	}
@@ -88,53 +80,21 @@ func (l *engineLoop) attach(c *Conn, ev *Events) bool {
 	if d == nil {
 		return false
 	}
-	l.heard(d)
-	l.wake(d)
+	l.enlist(d)
 	return true
 }
 
 func (l *engineLoop) seen() *drivenLoop { return &l.drivenLoop }
-
-// wake has a connection looked at.
-func (l *engineLoop) wake(d *driven) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !d.listed {
-		d.listed = true
-		l.woken = append(l.woken, d)
-		l.ring()
-	}
-}
-
-// call has f called by the loop, unless that has ended.
-func (l *engineLoop) call(f func()) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.over {
-		return false
-	}
-	l.calls = append(l.calls, f)
-	l.ring()
-	return true
-}
-
-// ring wakes the loop. The caller holds mu.
-func (l *engineLoop) ring() {
-	l.word.Store(true)
-	if !l.rung {
-		l.rung = true
-		l.poller.WakeAt(longAgo)
-	}
-}
 
 // each calls f for each connection at once, since a callback may keep the loop busy for
 // ever, and then again on the loop, which has heard by then of all that were attached
 // before: word of them comes before the call.
 func (l *engineLoop) each(f func(c *Conn)) {
 	visit := func() {
-		l.mu.Lock()
-		all := slices.Concat(l.slots, l.woken)
-		l.mu.Unlock()
+		all := l.listed()
+		l.seats.Lock()
+		all = append(all, l.slots...)
+		l.seats.Unlock()
 		for _, d := range all {
 			if d != nil {
 				f(d.c)
@@ -159,7 +119,7 @@ func (l *engineLoop) run() {
 		if d := l.current; d != nil {
 			l.current, l.got = nil, nil
 			d.c.l.beginClose(StatusInternalError, "")
-			l.wake(d)
+			l.look(d)
 		}
 		go l.run()
 	}()
@@ -174,11 +134,9 @@ func (l *engineLoop) run() {
 
 // end gives up what the loop holds.
 func (l *engineLoop) end() {
-	l.mu.Lock()
-	l.over = true
-	l.mu.Unlock()
+	l.mailbox.close()
 	l.guests.close(nil)
-	for l.word.Load() {
+	for l.left.Load() {
 		l.heed() // those that have been accepted just before
 	}
 	if l.fetch.batch != nil {
@@ -191,18 +149,16 @@ func (l *engineLoop) end() {
 // when word is left. Word that has been left by now, and a sweep that is due, are
 // seen to in rounds.
 func (l *engineLoop) setWake(now time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.rung = false
 	if l.sweepAt.After(now) {
-		l.poller.WakeAt(l.sweepAt)
+		l.answered(l.sweepAt)
 	} else {
-		l.poller.WakeAt(time.Time{})
+		l.answered(time.Time{})
 	}
 }
 
 // rounds deals with what there is until there is nothing any more.
 func (l *engineLoop) rounds() (done bool) {
+	l.stir()
 	for {
 		l.heed()
 		if l.ended {
@@ -220,10 +176,11 @@ func (l *engineLoop) rounds() (done bool) {
 		l.between(now)
 		l.events, l.at, l.fetch.to = l.poller.Take(l.events[:0]), 0, 0
 		l.round.brief.Store(l.brief && len(l.events) > 1) // who is alone need not wait for others
-		if len(l.events) == 0 && !l.word.Load() {
+		if len(l.events) == 0 && !l.left.Load() {
 			l.fetch.begin(0, 0)
-			l.sweep(now)
-			return false
+			if l.sweep(now); l.rest() {
+				return false
+			}
 		}
 	}
 }
@@ -309,17 +266,12 @@ func (l *engineLoop) endRound() {
 // meanwhile: a connection that leaves word each time that it is looked at must
 // not keep the others waiting.
 func (l *engineLoop) heed() {
-	if l.word.Load() {
-		l.mu.Lock()
-		l.looks, l.woken = append(l.looks, l.woken...), emptied(l.woken)
-		l.tasks, l.calls = append(l.tasks, l.calls...), emptied(l.calls)
-		l.word.Store(false)
-		l.mu.Unlock()
+	if l.left.Load() {
+		l.looks, l.tasks = l.take(l.looks, l.tasks)
 	}
 	for l.looked < len(l.looks) {
 		d := l.looks[l.looked]
 		l.looked++ // a callback may end this goroutine
-		l.heard(d)
 		if d.id == 0 {
 			l.add(d)
 		} else {
@@ -333,7 +285,7 @@ func (l *engineLoop) heed() {
 	l.looks, l.looked = emptied(l.looks), 0
 	for n := 0; l.tasked < len(l.tasks); n++ {
 		if n == loopTasks {
-			l.word.Store(true) // the others have their turn first
+			l.left.Store(true) // the others have their turn first
 			return
 		}
 		call := l.tasks[l.tasked]
@@ -341,22 +293,6 @@ func (l *engineLoop) heed() {
 		call()
 	}
 	l.tasks, l.tasked = emptied(l.tasks), 0
-}
-
-// heard lets word be left for a connection again.
-func (l *engineLoop) heard(d *driven) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	d.listed = false
-}
-
-// emptied returns a list without its entries, which it does not hold on to.
-func emptied[T any](list []T) []T {
-	if cap(list) > keptList {
-		return nil
-	}
-	clear(list)
-	return list[:0]
 }
 
 // add gives a new connection its slot.
@@ -379,16 +315,16 @@ func (l *engineLoop) reserve() (slot uint32) {
 		l.free = l.free[:n-1]
 		return slot
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.seats.Lock()
+	defer l.seats.Unlock()
 	l.slots = append(l.slots, nil)
 	return uint32(len(l.slots) - 1)
 }
 
 // put changes who has a slot.
 func (l *engineLoop) put(slot uint32, d *driven) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.seats.Lock()
+	defer l.seats.Unlock()
 	l.slots[slot] = d
 }
 
@@ -399,7 +335,7 @@ func (l *engineLoop) occupy(slot uint32, d *driven) {
 	if every := d.sweepEvery(); every > 0 && (l.every == 0 || every < l.every) {
 		l.every = every
 		l.sweepAt = time.Now().Add(l.part())
-		l.setSweep()
+		l.wakeAt(l.sweepAt)
 	}
 }
 
@@ -468,15 +404,6 @@ func (l *engineLoop) remove(d *driven) {
 // part returns the time between two parts of a sweep.
 func (l *engineLoop) part() time.Duration { return max(l.every/sweepParts, sweepMin) }
 
-// setSweep sees that the loop wakes for the next part.
-func (l *engineLoop) setSweep() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.rung {
-		l.poller.WakeAt(l.sweepAt)
-	}
-}
-
 // sweep looks after heartbeats: a part of the connections at a time.
 func (l *engineLoop) sweep(now time.Time) {
 	if l.every == 0 || now.Before(l.sweepAt) {
@@ -496,5 +423,5 @@ func (l *engineLoop) sweep(now time.Time) {
 		l.swept++
 	}
 	l.sweepAt = now.Add(l.part())
-	l.setSweep()
+	l.wakeAt(l.sweepAt)
 }

@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed86893212/websocket/internal/poll"
 )
 
 // Word that is left each time that it is dealt with keeps no connection waiting.
@@ -263,4 +265,46 @@ func TestAttachBeforeTheFirstTurn(t *testing.T) {
 		require.NoError(t, e.Attach(c, &Events{Message: func(_ *Conn, _ MessageType, p []byte) { got <- string(p) }}))
 		assert.Equal(t, "second", within(t, 5*time.Second, got))
 	}
+}
+
+// Word is never missed: who leaves it wakes a loop that waits, and only that.
+func TestMailboxWakesWhoWaits(t *testing.T) {
+	p, err := poll.NewPoller(1)
+	require.NoError(t, err)
+	defer p.Close()
+	m := mailbox{p: p}
+	none := time.Now().Add(time.Minute)
+	sleep := func() (woken bool) {
+		m.answered(none)
+		began := time.Now()
+		_, err := p.Stand(func() bool { return time.Since(began) > 50*time.Millisecond })
+		require.NoError(t, err)
+		return m.rung
+	}
+	require.True(t, m.call(func() {}))
+	assert.False(t, m.rung, "the loop is busy")
+	assert.False(t, m.rest(), "there is word")
+	require.True(t, m.call(func() {}))
+	assert.False(t, m.rung, "it is busy still")
+	looks, tasks := m.take(nil, nil)
+	assert.Empty(t, looks)
+	assert.Len(t, tasks, 2)
+	require.True(t, m.rest())
+	time.AfterFunc(time.Millisecond, func() { m.call(func() {}) })
+	assert.True(t, sleep())
+	m.stir()
+	m.take(nil, nil)
+
+	d := &driven{listed: true}
+	m.look(d)
+	assert.False(t, m.left.Load(), "it counts as listed before it is enlisted")
+	m.enlist(d)
+	m.look(d)
+	assert.Equal(t, []*driven{d}, m.listed())
+	looks, _ = m.take(nil, nil)
+	assert.Equal(t, []*driven{d}, looks)
+	m.look(d)
+	assert.Equal(t, []*driven{d}, m.listed(), "more may be left at once")
+	m.close()
+	assert.False(t, m.call(func() {}))
 }

@@ -87,6 +87,7 @@ var house = []houseFile{
 	{name: "accept.go", floor: 10},
 	{name: "aside_linux.go", floor: 10},
 	{name: "driven_linux.go", floor: 10},
+	{name: "word_linux.go", floor: 11},
 	{name: "fetch_linux.go", floor: 11},
 	{name: "guest_linux.go", floor: 11},
 	{name: "engine_linux.go", floor: 11},

@@ -372,7 +372,7 @@ func TestRushIsNotForAll(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
-	loops := []*engineLoop{{over: true}}
+	loops := []*engineLoop{{mailbox: mailbox{over: true}}}
 	for name, opts := range map[string]*ListenOptions{
 		"Accept":            {Accept: func(*Handshake) error { return nil }},
 		"CheckOrigin":       {Upgrade: &UpgradeOptions{CheckOrigin: func(*http.Request) error { return nil }}},
@@ -505,7 +505,7 @@ func TestLobbyTurnsAway(t *testing.T) {
 		},
 		"before the loop's end": func(l *engineLoop, n newcomer, r *reception) {
 			l.calls = append(l.calls, func() { l.guests.enter(n, r, l) })
-			l.word.Store(true)
+			l.left.Store(true)
 			l.end()
 		},
 		"it cannot be watched": func(l *engineLoop, n newcomer, r *reception) {
