@@ -14,6 +14,7 @@ const (
 	loopEvents = 256                    // taken from the poller at a time
 	loopTasks  = 64                     // functions called at a time
 	loopYield  = 100 * time.Microsecond // how long other goroutines may be kept waiting
+	loopNap    = 200 * time.Microsecond // how long a loop waits for more in a throng
 	loopLate   = 20 * time.Millisecond  // a round that takes longer is late
 	sweepParts = 16                     // a sweep looks at a part of the connections at a time
 	sweepMin   = time.Millisecond       // between two parts
@@ -44,6 +45,7 @@ type engineLoop struct {
 	turns   int           // since the end of a round
 	brief   bool          // those of the last events were, on average
 	behind  bool          // there may be more that have been there for long
+	nap     func(time.Duration)
 	ended   bool
 
 	looks  []*driven // word that is being dealt with: connections to be looked at
@@ -57,7 +59,7 @@ func newEngineLoop(blocking, single bool, gone func()) (*engineLoop, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &engineLoop{mailbox: mailbox{p: p}, gone: gone, events: make([]poll.Event, 0, loopEvents)}
+	l := &engineLoop{mailbox: mailbox{p: p}, gone: gone, nap: poll.Nap, events: make([]poll.Event, 0, loopEvents)}
 	l.drivenLoop = drivenLoop{wake: l.look, poller: p, blocking: blocking}
 	if !blocking && !single {
 		l.batches()
@@ -174,7 +176,7 @@ func (l *engineLoop) rounds() (done bool) {
 		l.endRound()
 		now := time.Now()
 		l.between(now)
-		l.events, l.at, l.fetch.to = l.poller.Take(l.events[:0]), 0, 0
+		l.gather()
 		l.round.brief.Store(l.brief && len(l.events) > 1) // who is alone need not wait for others
 		if len(l.events) == 0 && !l.left.Load() {
 			l.fetch.begin(0, 0)
@@ -183,6 +185,19 @@ func (l *engineLoop) rounds() (done bool) {
 			}
 		}
 	}
+}
+
+// gather takes the events that there are. While connections come in a throng it waits a
+// little before it finds none: several at a time are served for much less.
+func (l *engineLoop) gather() {
+	l.events, l.at, l.fetch.to = l.poller.Take(l.events[:0]), 0, 0
+	if len(l.events) > 0 || l.left.Load() || !l.guests.throng() {
+		return
+	}
+	runtime.Gosched() // other goroutines first: a nap leaves them no processor
+	l.nap(loopNap)
+	l.taken = time.Now()
+	l.events = l.poller.Take(l.events)
 }
 
 // who returns the connection that an event is for, nil if it has gone; known says

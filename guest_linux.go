@@ -47,8 +47,11 @@ type host interface {
 	seat(d *driven) // in its slot
 }
 
-// A door is where newcomers come from.
-type door interface{ knocked() }
+// A door is where newcomers come from, maybe in a throng.
+type door interface {
+	knocked()
+	throng() bool
+}
 
 // doorSlot is the slot in the number of what is watched for a door. No connection
 // has it.
@@ -103,6 +106,16 @@ func (y *lobby) open(id uint64, d door) {
 }
 
 func (y *lobby) shut(id uint64) { delete(y.doors, id) }
+
+// throng reports whether there is one at any door.
+func (y *lobby) throng() bool {
+	for _, d := range y.doors {
+		if d.throng() {
+			return true
+		}
+	}
+	return false
+}
 
 // close ends the handshakes under way at r, or all of them, and those to come, if
 // r is nil.

@@ -80,7 +80,10 @@ type UpgradeOptions struct {
 	// reached. An Engine does that, and so do all ways of reading on Linux, where
 	// the system allows the sends to be made in one call (io_uring). A connection
 	// that nothing else is going on beside, or that takes its time between its
-	// reply and its next read, waits for nobody.
+	// reply and its next read, waits for nobody. While connections come to
+	// Engine.Serve in thousands a second, an event loop that has nothing left to do
+	// looks for more only after 0.2 ms, which makes each of them cheaper; with
+	// NoCoalescing it looks at once.
 	NoCoalescing bool
 
 	// SkipOutgoingTextCheck sends text messages without checking that they are

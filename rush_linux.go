@@ -14,9 +14,10 @@ import (
 )
 
 const (
-	rushCheck = 20 * time.Millisecond // how often it is asked whether the rush goes on
-	rushTurn  = 64                    // connections accepted at a time
-	rushTrust = 64                    // so many that have inherited all options mean that all do
+	rushCheck  = 20 * time.Millisecond // how often it is asked whether the rush goes on
+	rushThrong = 128                   // so many connections since are a throng
+	rushTurn   = 64                    // connections accepted at a time
+	rushTrust  = 64                    // so many that have inherited all options mean that all do
 )
 
 // rushLasts is how long a rush lasts after the last connection.
@@ -35,6 +36,7 @@ type rusher struct {
 	lasts time.Duration
 
 	accepted atomic.Int32  // connections since it was last asked
+	thick    atomic.Bool   // then there was a throng
 	failed   chan struct{} // the rush under way is over
 
 	// What net does with the options of connections. New ones inherit them from
@@ -98,7 +100,9 @@ func (u *rusher) rush() {
 		if u.rc.Control(func(uintptr) {}) != nil {
 			return
 		}
-		if u.accepted.Swap(0) > 0 {
+		n := u.accepted.Swap(0)
+		u.thick.Store(n >= rushThrong)
+		if n > 0 {
 			since = time.Now()
 		}
 	}
@@ -119,10 +123,15 @@ func (u *rusher) watch() {
 	u.home.guests.open(id, u)
 }
 
+// throng reports whether connections come so fast that several are there after a
+// short wait, and may wait.
+func (u *rusher) throng() bool { return u.thick.Load() && !u.r.m.gate.up.set.noCoalescing }
+
 func (u *rusher) unwatch() {
 	u.bringAll(nil) // those whom a callback has left behind that ended its goroutine
 	if u.id != 0 {
 		u.home.guests.shut(u.id)
+		u.thick.Store(false)
 		_ = u.rc.Control(func(fd uintptr) { u.home.poller.Remove(int(fd)) })
 		u.id = 0
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/seed86893212/websocket/internal/poll"
 )
@@ -734,4 +735,80 @@ func TestRushEndsThoseItBringsLate(t *testing.T) {
 		_, err := nc.Read(make([]byte, 1))
 		require.NotErrorIs(t, err, os.ErrDeadlineExceeded, "%d is still there", i)
 	}
+}
+
+// A door with a throng, or without.
+type busyDoor bool
+
+func (busyDoor) knocked()       {}
+func (d busyDoor) throng() bool { return bool(d) }
+
+// A loop that finds nothing waits a little for more in a throng, and only then.
+func TestLoopNapsInAThrong(t *testing.T) {
+	p, err := poll.NewPoller(4)
+	require.NoError(t, err)
+	defer p.Close()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
+	require.NoError(t, err)
+	defer poll.Close(pair[0])
+	defer poll.Close(pair[1])
+	require.NoError(t, p.Add(pair[0], 1, poll.In))
+	naps := 0
+	l := &engineLoop{drivenLoop: drivenLoop{poller: p}, nap: func(time.Duration) {
+		naps++
+		_, err := poll.Send(uintptr(pair[1]), []byte("x"))
+		require.NoError(t, err)
+	}}
+	l.gather()
+	assert.Empty(t, l.events)
+	l.guests.open(newID(doorSlot), busyDoor(false))
+	l.gather()
+	assert.Empty(t, l.events)
+	l.guests.open(newID(doorSlot), busyDoor(true))
+	l.left.Store(true)
+	l.gather()
+	assert.Empty(t, l.events)
+	assert.Zero(t, naps, "there is no throng, or word")
+	l.left.Store(false)
+	l.gather()
+	assert.Len(t, l.events, 1, "it came meanwhile")
+	assert.Equal(t, 1, naps)
+	l.gather()
+	assert.Len(t, l.events, 1)
+	assert.Equal(t, 1, naps, "there is something")
+}
+
+// A throng is many connections in a short time, and ends with it. Who wants nothing held
+// back has none.
+func TestThrong(t *testing.T) {
+	u, l, nc := startRusher(t)
+	done := rushing(u, nc)
+	require.Eventually(t, func() bool { return watches(u) }, 10*time.Second, time.Millisecond)
+	assert.False(t, u.throng())
+	crowd := func() (thick bool) {
+		hold := make(chan struct{})
+		u.home.call(func() { <-hold })
+		for range 4 * rushThrong { // which come at once, for who has been held up
+			client, err := net.Dial("tcp", l.Addr().String())
+			require.NoError(t, err)
+			defer client.Close()
+		}
+		close(hold)
+		for began := time.Now(); !thick && time.Since(began) < 10*rushCheck; time.Sleep(time.Millisecond) {
+			thick = u.throng()
+		}
+		return thick
+	}
+	tries := 1
+	for !crowd() { // the test itself was late
+		tries++
+		require.Less(t, tries, 10)
+	}
+	require.Eventually(t, func() bool { return !u.throng() }, 10*time.Second, time.Millisecond)
+	require.NoError(t, l.Close())
+	require.NoError(t, within(t, 10*time.Second, done))
+
+	u = &rusher{r: &reception{m: startDoorman(t, &ListenOptions{Upgrade: &UpgradeOptions{NoCoalescing: true}}, nil)}}
+	u.thick.Store(true)
+	assert.False(t, u.throng())
 }

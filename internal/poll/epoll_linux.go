@@ -102,6 +102,14 @@ func (p *Poller) Take(dst []Event) []Event {
 // WakeAt sets when Stand returns for want of events. The zero time is never.
 func (p *Poller) WakeAt(at time.Time) { _ = p.file.SetReadDeadline(at) }
 
+// Nap holds its thread up for a little more than d, and whatever else might run on it,
+// since the scheduler is not told: it is for less time than a goroutine may well compute
+// for.
+func Nap(d time.Duration) {
+	ts := unix.NsecToTimespec(int64(d))
+	_, _, _ = syscall.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&ts)), 0, 0)
+}
+
 // Add watches a descriptor for In, Out or both, for as long as they last.
 func (p *Poller) Add(fd int, id uint64, what uint32) error {
 	return p.ctl("epoll_ctl", unix.EPOLL_CTL_ADD, fd, id, what)
