@@ -180,3 +180,46 @@ func TestRoundPassesLockedAfterSend(t *testing.T) {
 	mu.Unlock()
 	waitUntil(t, func() bool { return !isFlushing(servers[0]) })
 }
+
+// A latecomer calls after each flush, when everything has been sent and whoever did it
+// does not say so yet.
+type latecomer struct {
+	transport
+	after func()
+}
+
+func (l *latecomer) flush(s stepper) error {
+	err := l.transport.flush(s)
+	l.after()
+	return err
+}
+
+// So is one that was accepted just as somebody else was done with sending.
+func TestDrivenAnswersBesideAnothersLast(t *testing.T) {
+	e := newEngine(t, &EngineOptions{Loops: 1})
+	c, peer := connectScripted(t, tcpPair, RoleServer)
+	answered := make(chan struct{})
+	require.NoError(t, e.Attach(c, &Events{Message: func(c *Conn, typ MessageType, p []byte) {
+		assert.NoError(t, c.Write(bg, typ, p))
+		close(answered)
+	}}))
+	wr, d := &c.l.wr, c.l.transport().(*driven)
+	wr.mu.Lock()
+	wr.t = &latecomer{d, func() {
+		peer.send(peer.text("answer"))
+		assert.NoError(t, peer.Conn.(*net.TCPConn).CloseWrite())
+		<-answered
+		time.Sleep(20 * time.Millisecond) // in which the loop learns of the end
+	}}
+	wr.mu.Unlock()
+	d.mu.Lock()
+	first := async(func() error { return c.Send(MessageText, []byte("first")) })
+	waitUntil(t, func() bool { return isFlushing(c) })
+	require.NoError(t, c.Send(MessageText, []byte("second")))
+	d.mu.Unlock()
+	require.NoError(t, within(t, 10*time.Second, first))
+	for _, want := range []string{"first", "second", "answer"} {
+		expectLater(t, peer, OpText, want)
+	}
+	within(t, 10*time.Second, c.Done())
+}

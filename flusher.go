@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"runtime"
 	"sync"
 )
 
@@ -45,17 +46,6 @@ func (f *flusher) seldom() *rarely {
 	}
 	return f.rare
 }
-
-// A flushOwner is told, without the lock, of what others have to know.
-type flushOwner interface{ told(news tidings) }
-
-// tidings is a set of what a flushOwner is told.
-type tidings uint8
-
-const (
-	tidingsDrained tidings = 1 << iota // a full queue has drained
-	tidingsFailed                      // writing has failed
-)
 
 func (f *flusher) init(t transport, role Role, owner flushOwner) {
 	f.t, f.owner, f.waits = t, owner, t.sendWaits()
@@ -213,6 +203,15 @@ func (f *flusher) adopt(t transport) bool {
 func (f *flusher) offered() {
 	for !f.waits && f.flushing && f.box.lent > 0 && f.box.own.to == 0 {
 		f.seldom().unlent.Wait()
+	}
+}
+
+// idle waits until nobody sends, unless that may take long. The caller holds mu, which is
+// released meanwhile.
+func (f *flusher) idle() {
+	for f.offered(); f.queues && !f.waits && f.flushing && !f.box.parked; f.mu.Lock() {
+		f.mu.Unlock()
+		runtime.Gosched()
 	}
 }
 

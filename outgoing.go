@@ -176,3 +176,14 @@ func (g *outgoing) wakeAll() {
 	}
 	g.queue = g.queue[:0]
 }
+
+// A flushOwner is told, without the lock, of what others have to know.
+type flushOwner interface{ told(news tidings) }
+
+// tidings is a set of what a flushOwner is told.
+type tidings uint8
+
+const (
+	tidingsDrained tidings = 1 << iota // a full queue has drained
+	tidingsFailed                      // writing has failed
+)

@@ -14,9 +14,8 @@ const referMin = 16 << 10
 // decides what may be held back for company.
 type writer struct {
 	flusher // with the lock
-
-	set *settings // of the connection
 	company
+	set *settings // of the connection
 }
 
 func (w *writer) init(t transport, role Role, set *settings, owner flushOwner) {
@@ -270,15 +269,16 @@ func (w *writer) joins(r *round) {
 	w.unlockFlush()
 }
 
-// sendHeld sends what is held back for company.
+// sendHeld sends what is held back for company, and what somebody has left to a driver.
 func (w *writer) sendHeld() {
 	w.mu.Lock()
-	if w.offered(); w.round == nil || !w.armed {
+	if w.idle(); w.round != nil && w.armed {
+		w.disarm()
+		w.unlockFlush()
+	} else {
 		w.mu.Unlock()
-		return
 	}
-	w.disarm()
-	w.unlockFlush()
+	w.resume()
 }
 
 // rest is called by the reader when it has no more to hand out. What is written from now
