@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"context"
 	"net"
 	"sync"
 	"syscall"
@@ -222,4 +223,41 @@ func TestDrivenAnswersBesideAnothersLast(t *testing.T) {
 		expectLater(t, peer, OpText, want)
 	}
 	within(t, 10*time.Second, c.Done())
+}
+
+// Nobody waits for a peer that does not read, also on a connection that an Engine has
+// given to a goroutine since somebody was writing.
+func TestEndWaitsForNoRoom(t *testing.T) {
+	for name, end := range map[string]func(e *Engine, c *Conn, peer *scriptedPeer){
+		"CloseNow": func(_ *Engine, c *Conn, _ *scriptedPeer) { assert.NoError(t, c.CloseNow()) },
+		"Shutdown": func(e *Engine, _ *Conn, _ *scriptedPeer) {
+			ctx, cancel := context.WithTimeout(bg, 10*time.Millisecond)
+			defer cancel()
+			assert.ErrorIs(t, e.Shutdown(ctx), context.DeadlineExceeded)
+		},
+		"the peer's end": func(_ *Engine, _ *Conn, peer *scriptedPeer) {
+			assert.NoError(t, peer.Conn.(*net.TCPConn).CloseWrite())
+		},
+	} {
+		for way, stick := range map[string]func(e *Engine, c *Conn){
+			"a write under way": func(_ *Engine, c *Conn) {
+				async(func() error { return c.Write(bg, MessageBinary, make([]byte, stuckSize)) })
+				waitUntil(t, func() bool { return isFlushing(c) })
+			},
+			"on the loop": func(e *Engine, c *Conn) {
+				require.NoError(t, c.Send(MessageBinary, make([]byte, DefaultSendLimit)))
+			},
+		} {
+			t.Run(name+", "+way, func(t *testing.T) {
+				e := newEngine(t, &EngineOptions{Loops: 1})
+				c, peer := connectScripted(t, tcpPair, RoleServer, ConnConfig{Heartbeat: -1})
+				stick(e, c)
+				closed := make(chan error, 1)
+				require.NoError(t, e.Attach(c, &Events{Close: func(_ *Conn, err error) { closed <- err }}))
+				done := async(func() error { end(e, c, peer); return nil })
+				require.NoError(t, within(t, 10*time.Second, done))
+				require.Error(t, within(t, 10*time.Second, closed))
+			})
+		}
+	}
 }

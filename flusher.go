@@ -107,9 +107,8 @@ func (f *flusher) answerLate() {
 	}
 }
 
-// unlockFlush releases mu. If there is something to send and nobody who does,
-// what can be sent without waiting is sent first, and the rest left to a
-// goroutine.
+// unlockFlush releases mu. If there is something to send and nobody who does, what can
+// be sent without waiting is sent first, and the rest left to a goroutine.
 func (f *flusher) unlockFlush() {
 	if f.flushing || f.over || f.pending() == 0 {
 		f.mu.Unlock()
@@ -206,12 +205,15 @@ func (f *flusher) offered() {
 	}
 }
 
-// idle waits until nobody sends, unless that may take long. The caller holds mu, which is
-// released meanwhile.
-func (f *flusher) idle() {
-	for f.offered(); f.queues && !f.waits && f.flushing && !f.box.parked; f.mu.Lock() {
+// catchUp waits until what has been accepted so far is sent, if somebody sends who waits for
+// no room, so that it does not take long. The caller holds mu, which is released meanwhile.
+func (f *flusher) catchUp() {
+	f.offered()
+	to := f.written() + int64(f.pending())
+	for f.queues && !f.waits && f.flushing && !f.box.parked && f.box.own.to == 0 && f.written() < to {
 		f.mu.Unlock()
 		runtime.Gosched()
+		f.mu.Lock()
 	}
 }
 
@@ -278,9 +280,9 @@ func (f *flusher) led() (accepted bool, err error) {
 	return accepted, err
 }
 
-// run sends until the bytes of who flushes have been sent, or what can be sent
-// without waiting if there are none. Nearly always that takes one call. The
-// caller has the role and holds mu, which is released meanwhile.
+// run sends until the bytes of who flushes have been sent, or what can be sent without
+// waiting if there are none. Nearly always that takes one call. The caller has the role and holds
+// mu, which is released meanwhile.
 func (f *flusher) run() {
 	if f.waits || !f.once() {
 		f.runOn()
@@ -359,10 +361,9 @@ func (f *flusher) join(ctx context.Context, tk ticket) (accepted bool, err error
 	return accepted, err
 }
 
-// settle ends a write that waits no longer: its bytes have been sent, or
-// writing has failed, or ctx has ended. In the last case nothing of them is
-// sent if nothing was, unless they are sealed, and otherwise the rest still is.
-// The caller holds mu.
+// settle ends a write that waits no longer: its bytes have been sent, or writing has
+// failed, or ctx has ended. In the last case nothing of them is sent if nothing was, unless
+// they are sealed, and otherwise the rest still is. The caller holds mu.
 func (f *flusher) settle(ctx context.Context, tk ticket) (accepted bool, err error) {
 	f.unlend(&tk)
 	switch {

@@ -272,7 +272,7 @@ func (w *writer) joins(r *round) {
 // sendHeld sends what is held back for company, and what somebody has left to a driver.
 func (w *writer) sendHeld() {
 	w.mu.Lock()
-	if w.idle(); w.round != nil && w.armed {
+	if w.catchUp(); w.round != nil && w.armed {
 		w.disarm()
 		w.unlockFlush()
 	} else {
