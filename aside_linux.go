@@ -2,7 +2,12 @@
 
 package websocket
 
-import "sync"
+import (
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+)
 
 // An aside is what most connections do not need: how they end, and what is to be
 // done where callbacks run on goroutines of their own, one after the other.
@@ -34,4 +39,25 @@ func (b *aside) next() (in, out, word, more bool) {
 	b.in, b.out, b.word, b.again = false, false, false, false
 	b.working = more
 	return in, out, word, more
+}
+
+// A callError is the error of a system call on a connection. Few ask for more than that
+// it is one, so what net says of it is made for those who do. It does not keep the
+// connection.
+type callError struct {
+	op            string
+	err           error
+	local, remote netip.AddrPort
+}
+
+func (e *callError) Error() string   { return e.asNet().Error() }
+func (e *callError) Unwrap() error   { return e.asNet() }
+func (e *callError) Timeout() bool   { return e.asNet().Timeout() }
+func (e *callError) Temporary() bool { return e.asNet().Temporary() }
+
+func (e *callError) asNet() *net.OpError {
+	return &net.OpError{
+		Op: e.op, Net: "tcp", Err: os.NewSyscallError(e.op, e.err),
+		Source: net.TCPAddrFromAddrPort(e.local), Addr: net.TCPAddrFromAddrPort(e.remote),
+	}
 }

@@ -422,7 +422,7 @@ func (d *driven) name(op string, err error) error {
 	case syscall.EAGAIN:
 		return errAgain
 	}
-	return &callError{op: op, err: err, on: d}
+	return &callError{op: op, err: err, local: d.local.Value(), remote: netip.AddrPortFrom(d.remote, d.port)}
 }
 
 // rearm has events come again, if they come once.

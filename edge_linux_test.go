@@ -94,3 +94,33 @@ func TestResetIsToldAsNetDoes(t *testing.T) {
 		assert.Contains(t, err.Error(), op.Error())
 	}
 }
+
+// An error that is kept does not keep the connection.
+func TestErrorKeepsNoConnection(t *testing.T) {
+	e := newEngine(t, &EngineOptions{Loops: 1})
+	freed := make(chan struct{})
+	kept := func() error {
+		own, peer := tcpPair(t)
+		c, err := NewConn(own, &ConnConfig{Role: RoleServer, Heartbeat: -1})
+		require.NoError(t, err)
+		data := new([64]int)
+		runtime.AddCleanup(data, func(int) { close(freed) }, 0)
+		c.SetUserData(data)
+		closed := make(chan error, 1)
+		require.NoError(t, e.Attach(c, &Events{Close: func(_ *Conn, err error) { closed <- err }}))
+		peer.(*net.TCPConn).SetLinger(0)
+		peer.Close()
+		return within(t, 10*time.Second, closed)
+	}()
+	require.ErrorIs(t, kept, syscall.ECONNRESET)
+	waitUntil(t, func() bool {
+		runtime.GC()
+		select {
+		case <-freed:
+			return true
+		default:
+			return false
+		}
+	})
+	runtime.KeepAlive(kept)
+}

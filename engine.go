@@ -148,7 +148,7 @@ func (e *Engine) ending() (closed, hurry bool) {
 // On Linux, connections that come to a *net.TCPListener close behind others are
 // accepted from its descriptor, with the socket options that l gives to the first,
 // and their handshakes are performed on the event loops. A deadline of l is not
-// looked at as long as they come. In a throng, of more than 6,400 a second, the loop
+// looked at as long as they come. In a throng, of 6,400 a second or more, the loop
 // that accepts them waits a little for more (see UpgradeOptions.NoCoalescing), and
 // whatever else it drives with it. Where opts have callbacks that see the handshake,
 // each has a goroutine instead, as it has everywhere else.

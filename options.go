@@ -81,9 +81,9 @@ type UpgradeOptions struct {
 	// the system allows the sends to be made in one call (io_uring). A connection
 	// that nothing else is going on beside, or that takes its time between its
 	// reply and its next read, waits for nobody. While connections come to
-	// Engine.Serve in thousands a second, an event loop that has nothing left to do
-	// looks for more only after 0.2 ms, which makes each of them cheaper; with
-	// NoCoalescing it looks at once.
+	// Engine.Serve in thousands a second, the event loop that accepts them looks for
+	// more only every 0.2 ms or so when it has nothing left to do, which makes each
+	// of them cheaper; for those that come with NoCoalescing it does not.
 	NoCoalescing bool
 
 	// SkipOutgoingTextCheck sends text messages without checking that they are

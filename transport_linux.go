@@ -95,7 +95,7 @@ func (t *rawTransport) name(op string, err error) error {
 	}
 	var errno syscall.Errno
 	if errors.As(err, &errno) {
-		return &callError{op: op, err: errno, on: t}
+		return &net.OpError{Op: op, Net: "tcp", Source: t.nc.LocalAddr(), Addr: t.nc.RemoteAddr(), Err: os.NewSyscallError(op, errno)}
 	}
 	return err
 }
@@ -355,21 +355,4 @@ func (heldRaw) Write(func(fd uintptr) bool) error { return errors.ErrUnsupported
 type receipt struct {
 	n   int
 	err error
-}
-
-// A callError is the error of a system call on a connection. Few ask for more than that
-// it is one: what net says of it is made for those who do.
-type callError struct {
-	op  string
-	err error
-	on  transport
-}
-
-func (e *callError) Error() string   { return e.asNet().Error() }
-func (e *callError) Unwrap() error   { return e.asNet() }
-func (e *callError) Timeout() bool   { return e.asNet().Timeout() }
-func (e *callError) Temporary() bool { return e.asNet().Temporary() }
-
-func (e *callError) asNet() *net.OpError {
-	return &net.OpError{Op: e.op, Net: "tcp", Source: e.on.localAddr(), Addr: e.on.remoteAddr(), Err: os.NewSyscallError(e.op, e.err)}
 }
