@@ -25,9 +25,10 @@ const (
 // An engineLoop drives the connections of one goroutine. Only that goroutine
 // knows which there are: others leave word.
 type engineLoop struct {
-	drivenLoop        // what its connections see of it
-	mailbox           // what others leave for it
-	gone       func() // a connection's Close has returned
+	drivenLoop                     // what its connections see of it
+	mailbox                        // what others leave for it
+	gone       func()              // a connection's Close has returned
+	nap        func(time.Duration) // holds the loop up
 
 	seats   sync.Mutex
 	slots   []*driven // by number; nil for free ones, and those of guests; changed with seats
@@ -45,7 +46,6 @@ type engineLoop struct {
 	turns   int           // since the end of a round
 	brief   bool          // those of the last events were, on average
 	behind  bool          // there may be more that have been there for long
-	nap     func(time.Duration)
 	ended   bool
 
 	looks  []*driven // word that is being dealt with: connections to be looked at
