@@ -227,6 +227,17 @@ func TestTakeoverRatio(t *testing.T) {
 	}
 }
 
+// A long message by itself gets smaller where the shortest matches are passed over: with them it is 115.
+func TestLongRatio(t *testing.T) {
+	packed := make(map[int]int)
+	for _, p := range jsonMessages(31, 50, 16384) {
+		for _, level := range []int{flate.DefaultLevel, 8} {
+			packed[level] += len(flate.AppendMessage(nil, p, nil, 15, level))
+		}
+	}
+	require.Less(t, packed[flate.DefaultLevel]*100, packed[8]*114)
+}
+
 // What repeats from just beyond the window costs no comparison to its end at each of its bytes. With one this would take ten minutes.
 func TestTooFarIsNotCompared(t *testing.T) {
 	r := rand.New(rand.NewPCG(29, 30))
