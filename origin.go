@@ -120,8 +120,8 @@ func validScheme(s string) bool {
 
 // originPattern is one of OriginPatterns, taken apart.
 type originPattern struct {
-	text   string // as the caller wrote it
 	any    bool   // "*"
+	null   bool   // "null", the origin that is nobody's
 	scheme string // "": any
 	host   string // in the syntax of path.Match, or literal
 	port   string // "": the default port of the origin's scheme
@@ -143,8 +143,8 @@ func parseOriginPatterns(patterns []string) ([]originPattern, error) {
 }
 
 func parseOriginPattern(text string) (originPattern, error) {
-	p := originPattern{text: text, any: text == "*"}
 	rest := strings.ToLower(text)
+	p := originPattern{any: rest == "*", null: rest == "null"}
 	if scheme, after, found := strings.Cut(rest, "://"); found {
 		p.scheme, rest = scheme, after
 	}
@@ -208,7 +208,7 @@ func isASCII(s string) bool {
 
 // matches reports whether the pattern lets o in. The null origin is not an o.
 func (p originPattern) matches(o origin) bool {
-	if p.scheme != "" && !pathMatch(p.scheme, o.scheme) {
+	if p.null || p.scheme != "" && !pathMatch(p.scheme, o.scheme) {
 		return false
 	}
 	if p.port == "" && o.port != defaultPort(o.scheme) {
@@ -248,7 +248,7 @@ func checkOrigin(r *http.Request, patterns []originPattern) error {
 		// RFC 6454, section 7.1: a page that hides where it is from, or a
 		// sandboxed frame. "null" is nobody's own host.
 		for _, p := range patterns {
-			if p.text == "null" {
+			if p.null {
 				return nil
 			}
 		}

@@ -180,3 +180,15 @@ func FuzzOrigin(f *testing.F) {
 		require.Contains(t, []string{"http", "https"}, u.Scheme)
 	})
 }
+
+// "null" is the origin of pages that have none, in any case, and no host of that name.
+func TestOriginPatternNull(t *testing.T) {
+	for _, text := range []string{"null", "NULL"} {
+		patterns, err := parseOriginPatterns([]string{text})
+		require.NoError(t, err)
+		r := &http.Request{Host: "example.com", Header: http.Header{"Origin": {"null"}}}
+		require.NoError(t, checkOrigin(r, patterns))
+		r.Header.Set("Origin", "http://null")
+		require.Error(t, checkOrigin(r, patterns))
+	}
+}
