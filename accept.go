@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -152,16 +153,20 @@ func (m *doorman) admit(v *visit, nc net.Conn) error {
 	err := m.begin(v, nc, m.latest())
 	if err == nil {
 		err = m.shake(v, nc)
+		refuses := err == nil && v.refused != nil
+		if refuses { // close may end that as well
+			err = reply(v, nc)
+		}
 		if late := m.end(v); err == nil {
 			err = late
 		}
-	}
-	if err == nil {
-		err = reply(v, nc)
+		if err == nil && !refuses {
+			err = reply(v, nc)
+		}
 	}
 	switch {
 	case err != nil:
-		_ = nc.Close() // nobody waits for an answer
+		closeHard(nc) // nobody waits for an answer
 		return handshakeError(0, "", err)
 	case v.refused != nil:
 		linger(nc)
@@ -188,7 +193,7 @@ func (m *doorman) decline(v *visit, nc net.Conn, p []byte, by time.Time) {
 		}
 	}
 	if err != nil {
-		_ = nc.Close()
+		closeHard(nc)
 		return
 	}
 	linger(nc)
@@ -280,7 +285,8 @@ func (m *doorman) serve(l net.Listener, take func(nc net.Conn, d *decision)) err
 	backoff := time.Duration(0)
 	for {
 		nc, err := l.Accept()
-		if temporary, ok := err.(interface{ Temporary() bool }); ok && temporary.Temporary() {
+		// A deadline that has passed is temporary as well, for package net.
+		if temporary, ok := err.(interface{ Temporary() bool }); ok && temporary.Temporary() && !errors.Is(err, os.ErrDeadlineExceeded) {
 			// Out of descriptors, for example: others have to go first.
 			backoff = min(max(2*backoff, 5*time.Millisecond), maxBackoff)
 			time.Sleep(backoff)

@@ -331,10 +331,15 @@ func isHandshakeHeader(canonical string) bool {
 // 101, which has no content (RFC 9110, section 15.2).
 func isAnswerHeader(canonical string) bool {
 	switch canonical {
-	case "Content-Type", "Content-Encoding", "Content-Range", "X-Content-Type-Options":
+	case "X-Content-Type-Options":
 		return true
 	}
-	return isHandshakeHeader(canonical)
+	return isContentHeader(canonical) || isHandshakeHeader(canonical)
+}
+
+// isContentHeader reports whether a header describes the content that it goes out with.
+func isContentHeader(canonical string) bool {
+	return strings.HasPrefix(canonical, "Content-") && !strings.HasPrefix(canonical, "Content-Security-Policy")
 }
 
 // newChallengeKey returns a Sec-WebSocket-Key with 16 bytes of random
@@ -395,8 +400,8 @@ func appendRequest(dst []byte, r *http.Request, key string, subprotocols []strin
 // the second list) and returns what it agreed on.
 func checkResponse(resp *http.Response, key string, offered []string, wanted *deflation) (a agreement, err error) {
 	h := resp.Header
-	// Item 1. RFC 9110, section 7.8: HTTP/1.0 can't switch protocols.
-	if resp.StatusCode != http.StatusSwitchingProtocols || !resp.ProtoAtLeast(1, 1) {
+	// Item 1. RFC 9110, section 7.8: HTTP/1.0 can't switch protocols, nor can HTTP/2.
+	if resp.StatusCode != http.StatusSwitchingProtocols || resp.ProtoMajor != 1 || resp.ProtoMinor < 1 {
 		return a, fmt.Errorf("the answer is %s %s and does not switch protocols", resp.Proto, statusLine(resp.StatusCode))
 	}
 	// Item 2. To switch to anything more than a WebSocket was not asked for.

@@ -9,7 +9,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -43,8 +42,9 @@ type ListenOptions struct {
 	// Fallback, if set, gets the requests that do not ask for a WebSocket, on
 	// an http.Server of the listener's own. After its answer the connection is
 	// closed, since the next request may be for a WebSocket. If it is nil, they
-	// are answered with 426, or 405 if they are not GET. Requests that are not
-	// HTTP, or that break its grammar, never reach it.
+	// are answered with 426, or 405 if they are not GET, or 505 if they are of
+	// HTTP/1.0. Requests that are not HTTP, or that break its grammar, never
+	// reach it.
 	Fallback http.Handler
 
 	// MaxHeaderBytes bounds a request's first line and header. 0 means
@@ -257,7 +257,9 @@ func refusedByAccept(err error) *HandshakeError {
 // e, after which the connection ends.
 func appendRefusal(dst []byte, e *HandshakeError, method string, now time.Time) []byte {
 	body := e.Reason + "\n"
-	dst = append(append(append(dst, "HTTP/1.1 "...), statusLine(e.StatusCode)...), "\r\n"...)
+	// RFC 9112, section 4: the space goes before a missing reason as well.
+	dst = append(strconv.AppendInt(append(dst, "HTTP/1.1 "...), int64(e.StatusCode), 10), ' ')
+	dst = append(append(dst, http.StatusText(e.StatusCode)...), "\r\n"...)
 	dst = append(now.UTC().AppendFormat(append(dst, "Date: "...), http.TimeFormat), "\r\n"...)
 	// RFC 9110, section 7.8: who sends Upgrade names it in Connection.
 	connection := "close"
@@ -280,5 +282,5 @@ func appendRefusal(dst []byte, e *HandshakeError, method string, now time.Time) 
 func isRefusalHeader(canonical string) bool {
 	return slices.Contains([]string{
 		"Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Te", "Trailer", "Date",
-	}, canonical) || strings.HasPrefix(canonical, "Content-") || canonical == "X-Content-Type-Options"
+	}, canonical) || isContentHeader(canonical) || canonical == "X-Content-Type-Options"
 }

@@ -382,3 +382,18 @@ func BenchmarkListen(b *testing.B) {
 		})
 	}
 }
+
+// RFC 9112, section 4: the space is there without a reason as well. What describes the content is ours,
+// a policy for it is not.
+func TestListenRefusalHead(t *testing.T) {
+	d := decideOn(t, &ListenOptions{Accept: func(*Handshake) error {
+		return &HandshakeError{StatusCode: 499, Reason: "gone", Header: http.Header{
+			"Content-Security-Policy": {"default-src 'none'"}, "Content-Language": {"en"},
+		}}
+	}}, rawRequest+"\r\n", nil)
+	head := string(d.reply)
+	assert.True(t, strings.HasPrefix(head, "HTTP/1.1 499 \r\n"), head)
+	assert.Contains(t, head, "\r\nContent-Security-Policy: default-src 'none'\r\n")
+	assert.NotContains(t, head, "Content-Language")
+	assert.NotContains(t, string(appendResponse(nil, sampleKey, &agreement{}, http.Header{"Content-Language": {"en"}})), "Content-")
+}
