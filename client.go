@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -74,15 +73,15 @@ func dial(ctx context.Context, rawURL string, opts *DialOptions) (net.Conn, esta
 // dialError says whose fault an error is. What a closed connection or an
 // interrupted look-up reports is only the echo of a context that ended.
 func dialError(ctx, bounded context.Context, timeout time.Duration, err error) error {
-	var he *HandshakeError
+	he, judged := err.(*HandshakeError) //nolint:errorlint // one further down is a caller's own
 	switch {
-	case errors.As(err, &he) && he.StatusCode != 0:
+	case judged && he.StatusCode != 0:
 		return he // an answer is worth more than the time it took
 	case contextEnd(ctx) != nil:
 		return handshakeError(0, "given up", contextEnd(ctx))
 	case contextEnd(bounded) != nil:
 		return handshakeError(0, fmt.Sprintf("not done within %v", timeout), os.ErrDeadlineExceeded)
-	case errors.As(err, &he):
+	case judged:
 		return he
 	}
 	return handshakeError(0, "", err)

@@ -114,16 +114,3 @@ func (l *limitedReader) Read(p []byte) (int, error) {
 func guard(ctx context.Context, nc net.Conn) (stop func() bool) {
 	return context.AfterFunc(ctx, func() { closeHard(nc) })
 }
-
-// closeHard closes the connection underneath TLS, whose own Close first tries
-// to say goodbye to a peer that may not be listening.
-func closeHard(nc net.Conn) {
-	for {
-		layer, ok := nc.(interface{ NetConn() net.Conn })
-		if !ok {
-			break
-		}
-		nc = layer.NetConn()
-	}
-	_ = nc.Close()
-}

@@ -19,7 +19,7 @@ import (
 // is closed again if ctx ends before openRoute returns. NetDialTLS is of use
 // only without a proxy: through a tunnel the connection is there already.
 func openRoute(ctx context.Context, opts *DialOptions, r *http.Request) (net.Conn, error) {
-	proxyURL, err := proxyFor(opts, r)
+	proxyURL, err := proxyFor(opts, r.Clone(ctx)) // a function of the options may keep and change it
 	if err != nil {
 		return nil, fmt.Errorf("choosing a proxy: %w", withoutURL(err))
 	}
@@ -27,7 +27,7 @@ func openRoute(ctx context.Context, opts *DialOptions, r *http.Request) (net.Con
 	var nc net.Conn
 	switch {
 	case proxyURL != nil:
-		nc, err = openTunnel(ctx, opts, proxyURL, serverAddress(r.URL))
+		nc, err = openTunnel(ctx, opts, proxyURL, withoutZone(serverAddress(r.URL)))
 	case secure && opts.NetDialTLS != nil:
 		return checkDialed(opts.NetDialTLS(ctx, "tcp", serverAddress(r.URL)))
 	default:
@@ -36,7 +36,7 @@ func openRoute(ctx context.Context, opts *DialOptions, r *http.Request) (net.Con
 	if err != nil || !secure {
 		return nc, err
 	}
-	return startTLS(ctx, nc, opts.TLSConfig, r.URL.Hostname(), false)
+	return startTLS(ctx, nc, opts.TLSConfig, withoutZone(r.URL.Hostname()), false)
 }
 
 // proxyFor asks for the proxy of a request, nil for none.
@@ -56,12 +56,16 @@ func netDial(ctx context.Context, opts *DialOptions, address string) (net.Conn, 
 	return dialer.DialContext(ctx, "tcp", address)
 }
 
-// checkDialed distrusts what a caller's function returned.
+// checkDialed distrusts what a caller's function returned. If that holds a
+// *HandshakeError, it is not the answer to this handshake.
 func checkDialed(nc net.Conn, err error) (net.Conn, error) {
 	if err == nil && nc == nil {
 		return nil, errors.New("the dial function of the options returned neither a connection nor an error")
 	}
-	return nc, err
+	if err != nil {
+		return nil, fmt.Errorf("connecting: %w", err)
+	}
+	return nc, nil
 }
 
 // startTLS makes nc a TLS connection to host, or closes it.
@@ -78,8 +82,10 @@ func startTLS(ctx context.Context, nc net.Conn, config *tls.Config, host string,
 	// Over HTTP/2 there would be no Upgrade (RFC 9113, section 8.6).
 	config.NextProtos = []string{"http/1.1"}
 	conn := tls.Client(nc, config)
+	stop := guard(ctx, nc) // HandshakeContext closes nc as well, but says goodbye if that is TLS
+	defer stop()
 	if err := conn.HandshakeContext(ctx); err != nil {
-		_ = nc.Close()
+		closeHard(nc)
 		return nil, fmt.Errorf("TLS to %s: %w", host, err)
 	}
 	return conn, nil
@@ -101,8 +107,7 @@ func openTunnel(ctx context.Context, opts *DialOptions, via *url.URL, address st
 	default:
 		return nil, fmt.Errorf("proxy %s: the scheme is %q, not http, https, socks5 or socks5h", via.Host, via.Scheme)
 	}
-	var refused *HandshakeError
-	if err != nil && !errors.As(err, &refused) {
+	if _, refused := err.(*HandshakeError); err != nil && !refused { //nolint:errorlint // see dialError
 		return nil, fmt.Errorf("proxy %s: %w", via.Host, err)
 	}
 	return nc, err

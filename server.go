@@ -133,7 +133,7 @@ func (u *upgrader) accept(w http.ResponseWriter, r *http.Request) (net.Conn, est
 	buffered := takeBuffered(brw)
 	answer := appendResponse(answerRoom(brw), key, &agreed, w.Header())
 	if err := u.answer(nc, answer); err != nil {
-		_ = nc.Close() // nothing can be answered any more
+		closeHard(nc) // nothing can be answered any more
 		return nil, established{}, handshakeError(0, "writing the answer", err)
 	}
 	return nc, established{

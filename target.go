@@ -35,7 +35,7 @@ func parseTarget(raw string) (*url.URL, error) {
 // in it.
 func withoutURL(err error) error {
 	var of *url.Error
-	if errors.As(err, &of) {
+	if errors.As(err, &of) && of.Op == "parse" {
 		return fmt.Errorf("not a URL: %w", of.Err)
 	}
 	return err
@@ -81,7 +81,10 @@ func normalizeHost(host string) (string, error) {
 		if err != nil || !addr.Is6() || !allHostBytes(addr.Zone()) {
 			return "", fmt.Errorf("the URL's host %q is not an IPv6 address", host)
 		}
-		return "[" + host + "]", nil
+		if zone := addr.Zone(); zone != "" {
+			return "[" + addr.WithZone("").String() + "%" + zone + "]", nil
+		}
+		return "[" + addr.String() + "]", nil
 	}
 	ascii, err := httpguts.PunycodeHostPort(host)
 	if err != nil {
@@ -130,14 +133,20 @@ func targetAddress(u *url.URL, port uint16) string {
 // serverAddress is targetAddress for the URL of a server.
 func serverAddress(u *url.URL) string { return targetAddress(u, defaultPort(u.Scheme)) }
 
-// hostHeader returns the Host for u (RFC 6455, section 4.1, item 4). The zone
-// of an IPv6 address means something on this machine only.
-func hostHeader(u *url.URL) string {
-	if host, rest, found := strings.Cut(u.Host, "%"); found {
-		_, port, _ := strings.Cut(rest, "]")
-		return host + "]" + port
+// hostHeader returns the Host for u (RFC 6455, section 4.1, item 4).
+func hostHeader(u *url.URL) string { return withoutZone(u.Host) }
+
+// withoutZone takes the zone out of an IPv6 address, maybe in brackets and with a port:
+// it means something on this machine only.
+func withoutZone(host string) string {
+	address, rest, found := strings.Cut(host, "%")
+	if !found {
+		return host
 	}
-	return u.Host
+	if _, port, brackets := strings.Cut(rest, "]"); brackets {
+		return address + "]" + port
+	}
+	return address
 }
 
 // basicAuth returns the value of Authorization or Proxy-Authorization for the

@@ -108,10 +108,7 @@ func (t *connTransport) close() error { return t.nc.Close() }
 
 // abort closes what is below TLS, so that no farewell is waited for.
 func (t *connTransport) abort() error {
-	if c, ok := t.nc.(*tls.Conn); ok {
-		return c.NetConn().Close()
-	}
-	return t.nc.Close()
+	return belowTLS(t.nc).Close()
 }
 
 func (t *connTransport) needRoom() bool { return false }
@@ -131,4 +128,21 @@ func (t *connTransport) rawConn() (syscall.RawConn, error) {
 		return sc.SyscallConn()
 	}
 	return nil, errors.ErrUnsupported
+}
+
+// closeHard closes the connection underneath TLS, whose own Close first tries
+// to say goodbye to a peer that may not be listening. What else may be around a
+// connection is closed as a whole: only its owner knows what is below it.
+func closeHard(nc net.Conn) { _ = belowTLS(nc).Close() }
+
+// belowTLS returns the connection that nc encrypts, maybe more than once, for; nc
+// itself if it is not TLS.
+func belowTLS(nc net.Conn) net.Conn {
+	for {
+		secure, ok := nc.(*tls.Conn)
+		if !ok {
+			return nc
+		}
+		nc = secure.NetConn()
+	}
 }
