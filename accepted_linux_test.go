@@ -102,6 +102,35 @@ func TestBlockingSendsWhenThereIsRoom(t *testing.T) {
 	assert.Len(t, p, stuckSize)
 }
 
+// As above, while the peer sends more itself: before what waits, and after.
+func TestBlockingSendsBesideWhatComes(t *testing.T) {
+	e := newEngine(t, &EngineOptions{Loops: 1, Blocking: true})
+	for _, before := range []bool{true, false} {
+		c, peer := connectScripted(t, tcpPair, RoleServer, ConnConfig{SendLimit: -1})
+		in, release := make(chan struct{}, 2), make(chan struct{})
+		require.NoError(t, e.Attach(c, &Events{Message: func(*Conn, MessageType, []byte) { in <- struct{}{}; <-release }}))
+		peer.send(peer.text("wait"))
+		<-in
+		if before {
+			peer.send(peer.text("more"))
+			time.Sleep(20 * time.Millisecond)
+		}
+		require.NoError(t, c.Send(MessageBinary, make([]byte, stuckSize)))
+		require.NotZero(t, c.BufferedAmount())
+		if !before {
+			peer.send(peer.text("more"))
+			time.Sleep(20 * time.Millisecond)
+		}
+		require.NoError(t, peer.SetReadDeadline(time.Now().Add(10*time.Second)))
+		_, p, err := peer.next()
+		require.NoError(t, err)
+		assert.Len(t, p, stuckSize)
+		assert.Empty(t, in, "the callback waits")
+		close(release)
+		<-in
+	}
+}
+
 // An answer that was accepted is sent before a connection ends whose peer has ended its
 // own direction, also if somebody has the writer's lock as the round ends.
 func TestDrivenAnswersBeforeTheEnd(t *testing.T) {

@@ -102,9 +102,8 @@ var generation struct {
 	last uint32
 }
 
-// adopt moves a connection whose reading side is the caller's away from net's
-// poller. It returns nil if that cannot be done. It counts as listed, so that word of
-// it gives it no turn before its loop has heard of it.
+// adopt moves a connection whose reading side is the caller's away from net's poller. It returns
+// nil if that cannot be done. It counts as listed: no turn before its loop has heard of it.
 func adopt(c *Conn, ev *Events, loop *drivenLoop) *driven {
 	raw, ok := c.l.rd.t.(*rawTransport)
 	if !ok {
@@ -177,9 +176,8 @@ func (d *driven) begin(slot uint32) error {
 	return d.loop.poller.Add(int(d.fd), d.id, d.wants)
 }
 
-// turn does what there is to do. in says that there may be something to receive,
-// out that there may be room to send, word that word was left. It reports whether
-// all is over.
+// turn does what there is to do. in says that there may be something to receive, out that
+// there may be room to send, word that word was left. It reports whether all is over.
 func (d *driven) turn(in, out, word bool) (over bool) {
 	l := &d.c.l
 	if d.stage == stageOver {
@@ -277,9 +275,8 @@ func (d *driven) receive(in bool) {
 	}
 }
 
-// lost says that the connection has been lost: it is closed before long. A peer
-// that has only ended its own direction is told so by that, unless somebody else
-// has a duplicate of the descriptor.
+// lost says that the connection has been lost: it is closed before long. A peer that has only
+// ended its own direction is told so by that, unless somebody else has a duplicate of it.
 func (d *driven) lost(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -425,12 +422,17 @@ func (d *driven) name(op string, err error) error {
 	return &callError{op: op, err: err, local: d.local.Value(), remote: netip.AddrPortFrom(d.remote, d.port)}
 }
 
-// rearm has events come again, if they come once.
-func (d *driven) rearm() {
+// rearm has events come again, if they come once; with room, only that of room to send,
+// if that is waited for.
+func (d *driven) rearm(room bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.fd >= 0 && d.id != 0 {
-		_ = d.loop.poller.Change(int(d.fd), d.id, d.wants)
+	wants := d.wants
+	if room {
+		wants &= poll.Out | poll.Once
+	}
+	if wants&(poll.In|poll.Out) != 0 && d.fd >= 0 && d.id != 0 {
+		_ = d.loop.poller.Change(int(d.fd), d.id, wants)
 	}
 }
 

@@ -367,6 +367,9 @@ func (l *engineLoop) turn(d *driven, in, out, word bool) {
 			d.want(0, poll.Out)
 			d.c.l.wr.resume()
 		}
+		if in { // it has ended the wait for room as well, and the callback may be waiting for that
+			d.rearm(true)
+		}
 		if d.aside.note(in, out, word) {
 			go l.work(d)
 		}
@@ -396,7 +399,7 @@ func (l *engineLoop) work(d *driven) {
 			break
 		}
 		if over = over || d.turn(in, out, word); !over {
-			d.rearm()
+			d.rearm(false)
 		}
 	}
 	returned = true
