@@ -584,3 +584,12 @@ func TestDoneThoughHookPanics(t *testing.T) {
 	assert.PanicsWithValue(t, "oops", func() { _ = server.CloseNow() })
 	requireClosed(t, server.Done())
 }
+
+// While this side closes, the reading side is not free for CloseRead either, and that is why.
+func TestCloseReadWhileClosing(t *testing.T) {
+	c, peer := connectScripted(t, tcpPair, RoleServer)
+	go c.Close(StatusNormalClosure, "")
+	peer.expectClose(StatusNormalClosure)
+	waitUntil(t, c.reading)
+	require.ErrorIs(t, context.Cause(c.CloseRead(bg)), net.ErrClosed)
+}

@@ -230,7 +230,7 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 		cancel(nil)
 		return ctx
 	}
-	if err := c.l.rd.role.drive(true); err != nil {
+	if err := c.l.notFree(c.l.rd.role.drive(true)); err != nil {
 		readDone.Store(nil)
 		cancel(err)
 		return ctx
@@ -373,7 +373,8 @@ func (c *Conn) BufferedAmount() int64 { return c.l.wr.size() }
 
 // Ping sends a ping and waits for its pong (RFC 6455, section 5.5.2), for which
 // somebody has to be reading: never call it from a callback or from inside a
-// Messages loop. It returns the time between them. Errors are ctx's, or as for
+// Messages loop. A pong to a later ping will do: the peer may answer only the
+// latest (section 5.5.3). It returns the time between them. Errors are ctx's, or as for
 // Write.
 func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	if ctx == nil {
@@ -386,10 +387,10 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	p := &c.l.extras().pinger
-	payload, answer := p.expect()
-	defer p.forget(payload)
+	n, payload, answer := p.expect()
+	defer p.forget(n)
 	sent := time.Now()
-	if err := c.SendPing([]byte(payload)); err != nil {
+	if err := c.SendPing(payload); err != nil {
 		return 0, err
 	}
 	select {

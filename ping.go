@@ -3,6 +3,7 @@
 package websocket
 
 import (
+	"crypto/rand"
 	"encoding/binary"
 	"sync"
 )
@@ -10,29 +11,35 @@ import (
 // A pinger knows which pings wait for their pong.
 type pinger struct {
 	mu      sync.Mutex
-	last    uint64
-	waiting map[string]chan struct{} // nil while nobody waits
+	before  uint64                   // the first ping says one more: a random number, so that none of the caller's has it
+	last    uint64                   // what the last ping said
+	waiting map[uint64]chan struct{} // nil while nobody waits
 }
 
-// expect returns the payload for a new ping and a channel that is closed when
-// its pong has come. forget must be called in the end.
-func (p *pinger) expect() (payload string, answer <-chan struct{}) {
+// expect returns a new ping's number, its payload, and a channel that is closed when its
+// pong has come. forget must be called in the end.
+func (p *pinger) expect() (n uint64, payload []byte, answer <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.last == 0 {
+		var random [8]byte
+		_, _ = rand.Read(random[:]) // it cannot fail
+		p.before = binary.BigEndian.Uint64(random[:]) >> 1
+		p.last = p.before
+	}
 	p.last++
-	payload = string(binary.BigEndian.AppendUint64(nil, p.last))
 	if p.waiting == nil {
-		p.waiting = make(map[string]chan struct{})
+		p.waiting = make(map[uint64]chan struct{})
 	}
 	ch := make(chan struct{})
-	p.waiting[payload] = ch
-	return payload, ch
+	p.waiting[p.last] = ch
+	return p.last, binary.BigEndian.AppendUint64(nil, p.last), ch
 }
 
-func (p *pinger) forget(payload string) {
+func (p *pinger) forget(n uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.waiting, payload)
+	delete(p.waiting, n)
 }
 
 // end wakes everybody: no pong will come any more.
@@ -45,13 +52,23 @@ func (p *pinger) end() {
 	p.waiting = nil
 }
 
-// ponged wakes who waits for this pong. One that nobody waits for is fine (RFC
-// 6455, section 5.5.3).
+// ponged wakes who waits for this pong, and for those of earlier pings: the peer "MAY elect
+// to send a Pong frame for only the most recently processed Ping frame" (RFC 6455, section
+// 5.5.3). One that nobody waits for is fine.
 func (p *pinger) ponged(payload []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if answer := p.waiting[string(payload)]; answer != nil {
-		close(answer)
-		delete(p.waiting, string(payload))
+	if len(payload) != 8 {
+		return
+	}
+	said := binary.BigEndian.Uint64(payload)
+	if said <= p.before || said > p.last {
+		return
+	}
+	for n, answer := range p.waiting {
+		if n <= said {
+			close(answer)
+			delete(p.waiting, n)
+		}
 	}
 }

@@ -495,3 +495,30 @@ func TestBusyOutboxStaysSmall(t *testing.T) {
 		}
 	})
 }
+
+// RFC 6455, section 5.5.3: the peer "MAY elect to send a Pong frame for only the most recently
+// processed Ping frame", also if nobody waits for that any more.
+func TestPongAnswersEarlierPings(t *testing.T) {
+	c, peer := connectScripted(t, tcpPair, RoleServer)
+	c.CloseRead(bg)
+	ping := func(ctx context.Context) <-chan error {
+		return async(func() error { _, err := c.Ping(ctx); return err })
+	}
+	first := ping(bg)
+	peer.expect(OpPing)
+	second := ping(bg)
+	latest := peer.expect(OpPing)
+	third := ping(bg)
+	peer.expect(OpPing)
+	peer.send(peer.frame(OpPong, true, latest))
+	require.NoError(t, within(t, time.Minute, first))
+	require.NoError(t, within(t, time.Minute, second))
+	assert.Empty(t, third)
+	ctx, cancel := context.WithCancel(bg)
+	fourth := ping(ctx)
+	latest = peer.expect(OpPing)
+	cancel()
+	require.ErrorIs(t, within(t, time.Minute, fourth), context.Canceled)
+	peer.send(peer.frame(OpPong, true, latest))
+	require.NoError(t, within(t, time.Minute, third))
+}
