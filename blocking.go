@@ -5,12 +5,9 @@ package websocket
 import (
 	"context"
 	"errors"
+	"io"
 	"time"
 )
-
-// lingerTime is how long the peer may go on sending after it has been told
-// that this side has failed the connection.
-const lingerTime = time.Second
 
 // A blocking is a link whose caller waits in it.
 type blocking struct{ link }
@@ -167,9 +164,16 @@ func (b *blocking) received(ctx context.Context, buf []byte, into bool) (Message
 	return ev.typ, append(buf[:0], ev.data...), nil
 }
 
-// lost ends the connection after its transport could not be read any more.
+// lost ends the connection after its transport could not be read any more. The peer may have
+// ended its own direction alone: what has been accepted is sent, for a while where that waits.
 func (b *blocking) lost(err error) error {
-	b.wr.sendHeld() // the peer may have ended its own direction alone
+	b.wr.sendHeld()
+	if b.rd.t.sendWaits() && (err == io.EOF || err == io.ErrUnexpectedEOF) && b.wr.size() > 0 {
+		b.alarm.exit()
+		ctx, cancel := context.WithTimeout(context.Background(), lingerTime)
+		_ = b.wr.flush(ctx)
+		cancel()
+	}
 	b.end(b.unexpected(err), false)
 	return b.atEnd()
 }

@@ -11,8 +11,12 @@ import (
 	"time"
 )
 
-// brokenTime is how long reading may go on once writing has failed.
-const brokenTime = time.Second
+// brokenTime is how long reading may go on once writing has failed, lingerTime how long
+// the peer may go on once it has been told that the connection ends.
+const (
+	brokenTime = time.Second
+	lingerTime = time.Second
+)
 
 // A link joins the two halves of a connection: all there is to it but waiting.
 // Everybody who reads does it through advance, and everything that ends the
@@ -403,10 +407,15 @@ func (l *link) end(cause error, inOrder bool) {
 // closeTransport gives up what the transport holds.
 func (l *link) closeTransport(inOrder bool) {
 	defer l.life.over() // though a hook may panic
-	if inOrder {
-		_ = l.rd.t.close()
-	} else {
-		_ = l.rd.t.abort()
+	switch t := l.rd.t; {
+	case !inOrder:
+		_ = t.abort()
+	case t.sendWaits(): // TLS says goodbye, to who may not listen any more
+		late := time.AfterFunc(lingerTime, func() { _ = t.abort() })
+		_ = t.close()
+		late.Stop()
+	default:
+		_ = t.close()
 	}
 	if t := l.wr.set.trace; t != nil && t.Closed != nil {
 		t.Closed(l.reason())
