@@ -39,11 +39,8 @@ func (a *alarm) init(set *settings) {
 	}
 }
 
-// ages is added to all times, so that they are later than 0 for a clock that was
-// set back, too.
-const ages = 100 * 365 * 24 * time.Hour
-
-// now returns the time as the keepalive counts it.
+// now returns the time as the keepalive counts it: later than 0 for a clock that was set
+// back, too.
 func (a *alarm) now() time.Duration { return time.Since(epoch) + ages }
 
 // What a read does. Between two looks of the alarm the flags are enough: the

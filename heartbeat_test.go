@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"io"
+	"math"
 	"net"
 	"os"
 	"slices"
@@ -350,4 +351,19 @@ func TestLoopHears(t *testing.T) {
 		a := &c.l.alarm
 		assert.Equal(t, uint32(readHeard), a.reading.Load(), name)
 	}
+}
+
+// The longest interval there is means never, and not at once.
+func TestHeartbeatOfAges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := connectScripted(t, pipePair, RoleServer, ConnConfig{Heartbeat: math.MaxInt64, HeartbeatTimeout: math.MaxInt64, CloseTimeout: math.MaxInt64})
+		c.CloseRead(bg)
+		c.l.mu.Lock()
+		c.l.alarm.keep.heard = c.l.alarm.now()
+		c.l.mu.Unlock()
+		c.l.tick()
+		require.NoError(t, peer.SetReadDeadline(time.Now().Add(time.Hour)))
+		_, _, err := peer.next()
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	})
 }

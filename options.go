@@ -349,14 +349,17 @@ func (o *ConnConfig) settings() *settings {
 		o.NoCoalescing, o.SkipOutgoingTextCheck, o.Trace)
 }
 
+// ages is as long as anything may take, so short that three of it can be added.
+const ages = 90 * 365 * 24 * time.Hour
+
 func newSettings(maxMessageSize int64, heartbeat, heartbeatTimeout, closeTimeout time.Duration, sendLimit int64,
 	noCoalescing, skipOutgoingTextCheck bool, trace *Trace,
 ) *settings {
 	return &settings{
 		maxMessageSize:        orDefault(maxMessageSize, DefaultMaxMessageSize),
-		heartbeat:             orDefault(heartbeat, DefaultHeartbeat),
-		heartbeatTimeout:      orDefault(heartbeatTimeout, DefaultHeartbeatTimeout),
-		closeTimeout:          orDefault(closeTimeout, DefaultCloseTimeout),
+		heartbeat:             min(orDefault(heartbeat, DefaultHeartbeat), ages),
+		heartbeatTimeout:      min(orDefault(heartbeatTimeout, DefaultHeartbeatTimeout), ages),
+		closeTimeout:          min(orDefault(closeTimeout, DefaultCloseTimeout), ages),
 		sendLimit:             orDefault(sendLimit, DefaultSendLimit),
 		noCoalescing:          noCoalescing,
 		skipOutgoingTextCheck: skipOutgoingTextCheck,

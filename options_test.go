@@ -3,6 +3,7 @@ package websocket
 import (
 	"math"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,6 +92,9 @@ func TestSettings(t *testing.T) {
 	for name, change := range changes {
 		for value, becomes := range map[int64]int64{-1: 0, math.MinInt64: 0, 1: 1, 12345: 12345, math.MaxInt64: math.MaxInt64} {
 			want := defaults
+			if strings.HasPrefix(name, "Heartbeat") || name == "CloseTimeout" {
+				becomes = min(becomes, int64(ages))
+			}
 			change(&want, becomes)
 			for i, got := range settingsOf(map[string]any{name: value}) {
 				assert.Equal(t, want, got, "%s.%s of %d", optionTypes[i].Name(), name, value)
