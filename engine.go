@@ -313,7 +313,7 @@ func (e *Engine) closeAll(end func(c *Conn)) {
 	}
 }
 
-// stop ends the loops.
+// stop ends the loops, and waits for that, which does not take long.
 func (e *Engine) stop() {
 	e.mu.Lock()
 	loops := e.loops
@@ -321,5 +321,8 @@ func (e *Engine) stop() {
 	e.mu.Unlock()
 	for _, l := range loops {
 		l.stop()
+	}
+	for _, l := range loops {
+		l.wait()
 	}
 }

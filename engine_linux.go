@@ -47,6 +47,7 @@ type engineLoop struct {
 	brief   bool          // those of the last events were, on average
 	behind  bool          // there may be more that have been there for long
 	ended   bool
+	done    chan struct{} // closed when everything has been given up
 
 	looks  []*driven // word that is being dealt with: connections to be looked at
 	looked int       // how many have been
@@ -59,7 +60,8 @@ func newEngineLoop(blocking, single bool, gone func()) (*engineLoop, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &engineLoop{mailbox: mailbox{p: p}, gone: gone, nap: poll.Nap, events: make([]poll.Event, 0, loopEvents)}
+	l := &engineLoop{mailbox: mailbox{p: p}, gone: gone, nap: poll.Nap, done: make(chan struct{})}
+	l.events = make([]poll.Event, 0, loopEvents)
 	l.drivenLoop = drivenLoop{wake: l.look, poller: p, blocking: blocking}
 	if !blocking && !single {
 		l.batches()
@@ -107,8 +109,9 @@ func (l *engineLoop) each(f func(c *Conn)) {
 	l.call(visit)
 }
 
-// stop ends the loop, which has no connections any more.
+// stop ends the loop, which has no connections any more; wait waits for that.
 func (l *engineLoop) stop() { l.call(func() { l.ended = true }) }
+func (l *engineLoop) wait() { <-l.done }
 
 // run is the loop. A callback that ends its goroutine (runtime.Goexit) does not
 // end the loop: another goroutine goes on with it.
@@ -145,6 +148,7 @@ func (l *engineLoop) end() {
 		l.fetch.batch.Close()
 	}
 	_ = l.poller.Close()
+	close(l.done)
 }
 
 // setWake sets when the poller returns without an event: for the next sweep, or

@@ -308,3 +308,17 @@ func TestMailboxWakesWhoWaits(t *testing.T) {
 	m.close()
 	assert.False(t, m.call(func() {}))
 }
+
+// When Shutdown returns, the descriptors of the loops are closed.
+func TestShutdownGivesUpLoops(t *testing.T) {
+	for range 20 {
+		e, err := NewEngine(&EngineOptions{Loops: 4})
+		require.NoError(t, err)
+		loops := e.loops
+		require.NoError(t, e.Shutdown(bg))
+		for _, l := range loops {
+			assert.True(t, l.over, "its mailbox is closed")
+			assert.Error(t, l.poller.Close(), "and its poller")
+		}
+	}
+}

@@ -12,3 +12,4 @@ func newEngineLoop(_, _ bool, _ func()) (*engineLoop, error) { return nil, nil }
 func (*engineLoop) attach(*Conn, *Events) bool { return false }
 func (*engineLoop) each(func(*Conn))           {}
 func (*engineLoop) stop()                      {}
+func (*engineLoop) wait()                      {}

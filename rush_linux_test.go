@@ -533,7 +533,7 @@ func TestLobbyTurnsAway(t *testing.T) {
 			_, err = client.Write([]byte(rawRequest + "\r\n"))
 			require.NoError(t, err)
 			time.Sleep(time.Millisecond)
-			l := &engineLoop{drivenLoop: drivenLoop{poller: p}}
+			l := &engineLoop{drivenLoop: drivenLoop{poller: p}, done: make(chan struct{})}
 			leave(l, newcomer{fd: fd}, r)
 			client.SetReadDeadline(time.Now().Add(10 * time.Second))
 			_, err = client.Read(make([]byte, 1))
