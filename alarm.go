@@ -33,11 +33,7 @@ const (
 
 // init leaves the clock and the timer to the first read: they are a good part of
 // what a connection would cost that is handed to an Engine.
-func (a *alarm) init(set *settings) {
-	if set.heartbeat > 0 {
-		a.reading.Store(readFirst)
-	}
-}
+func (a *alarm) init() { a.reading.Store(readFirst) }
 
 // now returns the time as the keepalive counts it: later than 0 for a clock that was set
 // back, too.
@@ -76,7 +72,7 @@ func (a *alarm) first(set *settings, owner ticker) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.begin(a.now())
-	if a.timer == nil && !a.swept && !a.ending {
+	if set.heartbeat > 0 && a.timer == nil && !a.swept && !a.ending {
 		a.timer = time.AfterFunc(set.heartbeat, owner.tick)
 	}
 }
@@ -183,6 +179,30 @@ func (a *alarm) endWithin(d time.Duration, owner ticker) {
 	}
 	a.foretell().by = by
 	a.wakeAt(by, owner)
+}
+
+// putOffs is how often the end is put off for who neither waits for input nor is in a loop's
+// body, and may not come back.
+const putOffs = 4
+
+// putOff puts the end off by d if somebody is dealing with what has been received, and reports
+// whether it has.
+func (a *alarm) putOff(d time.Duration, owner ticker) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ending || !a.isOpen() || a.reading.Load()&(readParked|readFirst) != 0 {
+		return false
+	}
+	f := a.foretell()
+	if !a.inUser() {
+		if f.putOff == putOffs {
+			return false
+		}
+		f.putOff++
+	}
+	f.by = a.now() + d
+	a.wakeAt(f.by, owner)
+	return true
 }
 
 // due returns what is to be done now and sets the timer for the next time.

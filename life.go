@@ -115,6 +115,8 @@ type fate struct {
 	cause error         // the first one counts
 	ended chan struct{} // closed when everything has been given up; made when first asked for
 	by    time.Duration // when it ends whatever happens, as the alarm counts; 0 for never
+
+	putOff uint8 // how often that has been
 }
 
 func (l *life) isOpen() bool   { return State(l.state.Load()) == StateOpen }

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// brokenTime is how long reading may go on once writing has failed, lingerTime how long
-// the peer may go on once it has been told that the connection ends.
+// brokenTime is how long a read may wait for more once writing has failed, lingerTime how
+// long the peer may go on once it has been told that the connection ends.
 const (
 	brokenTime = time.Second
 	lingerTime = time.Second
@@ -48,7 +48,7 @@ func (l *link) init(t transport, side Role, set *settings, deflate deflation, bu
 	l.state.Store(uint32(StateOpen))
 	l.rd.init(t, side, set.maxMessageSize, deflate, buffered)
 	l.wr.init(t, side, set, l)
-	l.alarm.init(set)
+	l.alarm.init()
 }
 
 // advance makes ev the next event in what has been received, eventMore if there
@@ -330,7 +330,7 @@ func (l *link) told(news tidings) {
 		l.rd.bell.wake(wakeDrain)
 	}
 	if news&tidingsFailed != 0 {
-		// The peer's close frame may still be there to be read.
+		// What the peer has sent may still be there to be read, its close frame too.
 		l.alarm.endWithin(brokenTime, l)
 	}
 }
@@ -340,8 +340,11 @@ func (l *link) tick() {
 	switch l.alarm.due(l.wr.set, l) {
 	case alarmOver:
 		cause := l.wr.failure()
-		if cause == nil {
+		switch {
+		case cause == nil:
 			cause = errCloseTimeout
+		case l.alarm.putOff(brokenTime, l):
+			return
 		}
 		l.end(cause, false)
 	case alarmSilent:

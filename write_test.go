@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"os"
 	"strings"
@@ -521,4 +522,52 @@ func TestPongAnswersEarlierPings(t *testing.T) {
 	require.ErrorIs(t, within(t, time.Minute, fourth), context.Canceled)
 	peer.send(peer.frame(OpPong, true, latest))
 	require.NoError(t, within(t, time.Minute, third))
+}
+
+// CHECKLIST 13: who takes time for each message gets all that the peer has sent, its close frame
+// too, though nothing can be written any more.
+func TestReadGoesOnAfterWritingFailed(t *testing.T) {
+	for name, read := range map[string]func(c *Conn) iter.Seq2[Message, error]{
+		"Messages": func(c *Conn) iter.Seq2[Message, error] { return c.Messages(bg) },
+		"Read": func(c *Conn) iter.Seq2[Message, error] {
+			return func(yield func(Message, error) bool) {
+				for {
+					typ, p, err := c.Read(bg)
+					if !yield(Message{Type: typ, Data: p}, err) || err != nil {
+						return
+					}
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, peer := connectScripted(t, tcpPair, RoleServer, ConnConfig{})
+			const many = 8
+			for range many {
+				peer.send(peer.text("x"))
+			}
+			peer.send(peer.closeFrame(4001, "bye"))
+			require.NoError(t, peer.Close()) // without waiting for the answer
+			n := 0
+			for m, err := range read(c) {
+				if err != nil {
+					assert.Equal(t, StatusCode(4001), CloseStatus(err), "%v", err)
+					break
+				}
+				n++
+				time.Sleep(2 * brokenTime / many) // work
+				_ = c.Write(bg, m.Type, m.Data)
+			}
+			assert.Equal(t, many, n)
+		})
+	}
+	t.Run("nobody reads", func(t *testing.T) {
+		t.Parallel()
+		c, peer := connectScripted(t, tcpPair, RoleServer, ConnConfig{})
+		require.NoError(t, peer.Close())
+		for c.WriteText(bg, "x") == nil {
+		}
+		within(t, 4*brokenTime, async(func() error { <-c.Done(); return nil }))
+	})
 }
