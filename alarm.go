@@ -47,6 +47,7 @@ const (
 	readExact              // keep is to be told at once
 	readFirst              // there has been none
 	readUser               // a loop has handed out a message, and since then neither waited nor ended
+	readLate               // the timer would look too late to tell when something came
 )
 
 // park, received, enter and leave tell what a read does: see keepalive.
@@ -73,6 +74,7 @@ func (a *alarm) first(set *settings, owner ticker) {
 	defer a.mu.Unlock()
 	a.begin(a.now())
 	if set.heartbeat > 0 && a.timer == nil && !a.swept && !a.ending {
+		a.reading.Or(readLate)
 		a.timer = time.AfterFunc(set.heartbeat, owner.tick)
 	}
 }
@@ -85,7 +87,8 @@ func (a *alarm) begin(now time.Duration) {
 	}
 }
 
-func (a *alarm) received() {
+// received reports whether soon is to be called.
+func (a *alarm) received() (late bool) {
 	for {
 		was := a.reading.Load()
 		heard := readHeard | was&readFirst
@@ -95,10 +98,19 @@ func (a *alarm) received() {
 		switch {
 		case was&readExact != 0:
 			a.answered()
-			return
+			return false
 		case was == heard || a.reading.CompareAndSwap(was, heard):
-			return
+			return was&readLate != 0
 		}
+	}
+}
+
+// soon has the timer look before long, to know when silence began.
+func (a *alarm) soon(set *settings) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.timer != nil && !a.swept && !a.ending && a.endBy() == 0 {
+		a.timer.Reset(set.heartbeat / 4)
 	}
 }
 
@@ -106,15 +118,18 @@ func (a *alarm) received() {
 // ends, it counts as being in its body, so that this is said once for all that was
 // received together: each time costs as much as the rest of a short message. With
 // heard it is received as well.
-func (a *alarm) enter(heard bool) {
-	flags := uint32(readUser)
+func (a *alarm) enter(heard bool) (late bool) {
+	flags, gone := uint32(readUser), uint32(readParked)
 	if heard {
-		flags |= readHeard
+		flags, gone = flags|readHeard, gone|readLate
 	}
 	for {
 		was := a.reading.Load()
-		if was&readUser != 0 || a.reading.CompareAndSwap(was, was&^readParked|flags) {
-			return
+		if was&readUser != 0 {
+			return false
+		}
+		if a.reading.CompareAndSwap(was, was&^gone|flags) {
+			return was&gone&readLate != 0
 		}
 	}
 }
@@ -140,7 +155,9 @@ func (a *alarm) inUser() bool { return a.reading.Load()&readUser != 0 }
 func (a *alarm) answered() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.reading.Store(0)
+	if a.reading.Store(0); !a.swept {
+		a.reading.Store(readLate)
+	}
 	a.keep.received()
 	a.keep.park(a.now())
 }
@@ -222,8 +239,10 @@ func (a *alarm) due(set *settings, owner ticker) alarmCall {
 	a.begin(now)
 	heard, parked := a.look(now)
 	do, at := a.keep.next(now, set.heartbeat, set.heartbeatTimeout, parked)
-	if heard { // soon again, to know when silence began
-		at = min(at, now+set.heartbeat/4)
+	if soon := now + set.heartbeat/4; heard { // again, to know when silence began
+		at = min(at, soon)
+	} else if at > soon && !a.swept {
+		a.reading.Or(readLate)
 	}
 	if at > 0 && !a.swept {
 		a.wakeAt(at, owner)

@@ -74,7 +74,7 @@ func (b *blocking) wait(ctx context.Context) error {
 		return b.interrupted(ctx, err)
 	}
 	b.rd.took(n, room)
-	b.alarm.received()
+	b.hear(true)
 	return nil
 }
 

@@ -152,7 +152,7 @@ func (d *driven) sweepEvery() time.Duration {
 	if set.heartbeatTimeout > 0 {
 		every = min(every, set.heartbeatTimeout)
 	}
-	return every / 4
+	return max(every/8, 1)
 }
 
 // newID returns a number for who gets a slot.
@@ -224,7 +224,7 @@ func (d *driven) receive(in bool) {
 	if got := d.loop.got; got != nil && got.n > 0 { // it is in the buffer
 		d.loop.got = nil
 		in = false
-		l.alarm.received()
+		l.hear(true)
 	}
 	var ev event
 	var until time.Duration // since epoch: to ask for that takes half as long as for the time

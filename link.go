@@ -147,7 +147,7 @@ func (l *link) poll(ev *event) (heard bool) {
 			return false
 		}
 		if l.alarm.listens() {
-			l.alarm.received()
+			l.hear(true)
 			heard = false
 		}
 	}
@@ -155,8 +155,8 @@ func (l *link) poll(ev *event) (heard bool) {
 
 // hear tells the alarm of a receipt, if it has not been told.
 func (l *link) hear(heard bool) {
-	if heard {
-		l.alarm.received()
+	if heard && l.alarm.received() {
+		l.alarm.soon(l.wr.set)
 	}
 }
 
@@ -168,7 +168,7 @@ func (l *link) receive(ev *event) {
 		nothing(err, ev)
 		return
 	}
-	l.alarm.received()
+	l.hear(true)
 	ev.kind = eventMore
 }
 

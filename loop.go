@@ -84,7 +84,9 @@ func (lp *loop) step() (done bool) {
 		}
 		switch lp.ev.kind {
 		case eventMessage:
-			l.alarm.enter(heard)
+			if l.alarm.enter(heard) {
+				l.alarm.soon(l.wr.set)
+			}
 		case eventClose, eventFail, eventLost:
 			return true
 		case eventWait:
