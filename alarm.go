@@ -60,7 +60,7 @@ func (a *alarm) park() {
 		}
 		if was&readExact != 0 {
 			a.mu.Lock()
-			a.look(a.now())
+			a.look(a.now(), false)
 			a.mu.Unlock()
 		}
 		return
@@ -166,16 +166,20 @@ func (a *alarm) leave() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.now()
-	a.look(now)
+	a.look(now, false)
 	a.reading.And(^uint32(readParked))
 	a.keep.leave(now)
 }
 
+// waits reports whether a read waits for input.
+func (a *alarm) waits() bool { return a.between || a.reading.Load()&readParked != 0 }
+
 // look tells keep what reads have done. It reports whether something came since
-// the last time, and whether a read waits. The caller holds mu.
-func (a *alarm) look(now time.Duration) (heard, parked bool) {
+// the last time, and whether a read waits; a write that waits for room counts as that. The
+// caller holds mu.
+func (a *alarm) look(now time.Duration, writing bool) (heard, parked bool) {
 	was := a.reading.And(^uint32(readHeard))
-	heard, parked = was&readHeard != 0, was&readParked != 0
+	heard, parked = was&readHeard != 0, writing || was&readParked != 0
 	if heard {
 		a.keep.received()
 	}
@@ -223,7 +227,7 @@ func (a *alarm) putOff(d time.Duration, owner ticker) bool {
 }
 
 // due returns what is to be done now and sets the timer for the next time.
-func (a *alarm) due(set *settings, owner ticker) alarmCall {
+func (a *alarm) due(set *settings, owner ticker, writing bool) alarmCall {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.now()
@@ -237,7 +241,7 @@ func (a *alarm) due(set *settings, owner ticker) alarmCall {
 		return alarmNothing
 	}
 	a.begin(now)
-	heard, parked := a.look(now)
+	heard, parked := a.look(now, writing)
 	do, at := a.keep.next(now, set.heartbeat, set.heartbeatTimeout, parked)
 	if soon := now + set.heartbeat/4; heard { // again, to know when silence began
 		at = min(at, soon)
@@ -262,11 +266,11 @@ func (a *alarm) due(set *settings, owner ticker) alarmCall {
 }
 
 // again puts alarmSilent off, as if the heartbeat had been sent just now.
-func (a *alarm) again(set *settings, owner ticker) {
+func (a *alarm) again(set *settings, owner ticker, writing bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.now()
-	a.look(now)
+	a.look(now, writing)
 	a.keep.again(now)
 	if !a.swept {
 		a.wakeAt(now+set.heartbeatTimeout, owner)

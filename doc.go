@@ -194,8 +194,10 @@
 // When nothing has come for the interval Heartbeat, a ping is sent; if then a
 // read waits for HeartbeatTimeout in vain, the connection ends with
 // [ErrHeartbeat]. Any traffic is a sign of life, and an application that is busy
-// between two reads is not mistaken for a dead peer. Heartbeats work while
-// somebody reads. [Conn.Ping] measures a round trip.
+// between two reads is not mistaken for a dead peer. While nobody reads because the
+// only goroutine waits in a write, a peer that takes nothing for so long is found
+// in the same way; one that takes something, however slowly, is not dead. Heartbeats
+// work once somebody has begun to read. [Conn.Ping] measures a round trip.
 //
 // # Origins and security
 //

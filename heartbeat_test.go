@@ -266,7 +266,7 @@ func heartbeatSent(c *Conn) {
 	a := &c.l.alarm
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.look(a.now())
+	a.look(a.now(), false)
 	a.keep.ping = &unanswered{sent: a.now()}
 	a.reading.Or(readExact)
 }
@@ -275,7 +275,7 @@ func heartbeatAnswered(c *Conn) bool {
 	a := &c.l.alarm
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.look(a.now())
+	a.look(a.now(), false)
 	return a.keep.ping == nil
 }
 
@@ -420,5 +420,69 @@ func TestHeartbeatAfterAMessage(t *testing.T) {
 				c.CloseNow()
 			})
 		}
+	}
+}
+
+// Who reads and writes on one goroutine does not read while it writes. A peer that sends and
+// takes nothing is found all the same; one that takes it slowly is not dead.
+func TestHeartbeatOfWhoTakesNothing(t *testing.T) {
+	echoes := map[string]func(c *Conn) error{
+		"Messages": func(c *Conn) error {
+			for m, err := range c.Messages(bg) {
+				if err != nil {
+					return err
+				}
+				if err := c.Write(bg, m.Type, m.Data); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		"Read": func(c *Conn) error {
+			for {
+				typ, p, err := c.Read(bg)
+				if err != nil {
+					return err
+				}
+				if err := c.Write(bg, typ, p); err != nil {
+					return err
+				}
+			}
+		},
+		"Serve": func(c *Conn) error {
+			return (&Events{Message: func(c *Conn, typ MessageType, p []byte) { _ = c.Write(bg, typ, p) }}).Serve(bg, c)
+		},
+	}
+	for name, echo := range echoes {
+		synctest.Test(t, func(t *testing.T) {
+			c, peer := connectScripted(t, pipePair, RoleServer, beating)
+			served := async(func() error { return echo(c) })
+			go func() {
+				for {
+					if _, err := peer.Write(peer.text("x")); err != nil {
+						return
+					}
+				}
+			}()
+			begun := time.Now()
+			require.ErrorIs(t, <-served, ErrHeartbeat, name)
+			assert.LessOrEqual(t, time.Since(begun), 2*beating.Heartbeat+2*beating.HeartbeatTimeout, name)
+			peer.Close()
+		})
+		synctest.Test(t, func(t *testing.T) {
+			c, peer := connectScripted(t, pipePair, RoleServer, beating)
+			served := async(func() error { return echo(c) })
+			go peer.Write(peer.frame(OpBinary, true, string(make([]byte, 1<<20))))
+			p := make([]byte, 32<<10)
+			for range 1 << 20 / len(p) { // more than twice as long as it takes to find the other one
+				_, err := io.ReadFull(peer.br, p)
+				require.NoError(t, err, name)
+				time.Sleep(time.Second)
+			}
+			require.NoError(t, c.Err(), name)
+			c.CloseNow()
+			peer.Close()
+			<-served
+		})
 	}
 }

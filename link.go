@@ -337,7 +337,9 @@ func (l *link) told(news tidings) {
 
 // tick is called by the alarm.
 func (l *link) tick() {
-	switch l.alarm.due(l.wr.set, l) {
+	// Who writes and reads on one goroutine is not reading while the peer takes nothing.
+	writing := !l.alarm.waits() && l.wr.sends()
+	switch l.alarm.due(l.wr.set, l, writing) {
 	case alarmOver:
 		cause := l.wr.failure()
 		switch {
@@ -348,8 +350,8 @@ func (l *link) tick() {
 		}
 		l.end(cause, false)
 	case alarmSilent:
-		if l.wr.slow() {
-			l.alarm.again(l.wr.set, l)
+		if slow, stuck := l.wr.slow(); slow || !stuck && !l.alarm.waits() {
+			l.alarm.again(l.wr.set, l, writing)
 			return
 		}
 		l.end(errNoHeartbeat, false)

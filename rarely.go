@@ -41,3 +41,15 @@ func (r *rarely) done(wt *writeWaiter) {
 		r.spares++
 	}
 }
+
+// beats notes that a heartbeat ends at to, as writing has come to written.
+func (r *rarely) beats(to, written int64) { r.beat, r.beatSeen = to, written }
+
+// slow reports whether the last heartbeat has not left yet, being behind others, though
+// some of those have since the last question: the peer lives and is slow. If none have, it
+// is stuck.
+func (r *rarely) slow(written int64) (slow, stuck bool) {
+	waits, more := written < r.beat, written > r.beatSeen
+	r.beatSeen = written
+	return waits && more, waits && !more
+}

@@ -26,11 +26,10 @@ func (w *writer) init(t transport, role Role, set *settings, owner flushOwner) {
 	}
 }
 
-// write adds one frame of a data message and sends it, or leaves that to the
-// caller: with lead, lead is to be called. Whoever has opened a message in
-// fragments says inside; others wait for that message to end. With an error,
-// accepted tells whether the frame will be sent all the same, because its first
-// byte has been or what follows may refer to it.
+// write adds one frame of a data message and sends it, or leaves that to the caller: with
+// lead, lead is to be called. Whoever has opened a message in fragments says inside; others
+// wait for that message to end. With an error, accepted tells whether the frame will be sent
+// all the same, because its first byte has been or what follows may refer to it.
 func (w *writer) write(ctx context.Context, op Opcode, p []byte, pc *parcel) (lead, accepted bool, err error) {
 	w.mu.Lock()
 	if pc != nil || w.over || w.open || w.out.closed || len(p) >= referMin || w.queues && w.nearlyFull(maxHeader+len(p)) || ctx.Err() != nil {
@@ -436,20 +435,21 @@ func (w *writer) heartbeat() {
 	_ = w.ping(nil) // the end is found elsewhere
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r := w.seldom()
-	r.beat, r.beatSeen = w.written()+int64(w.pending()), w.written()
+	w.seldom().beats(w.written()+int64(w.pending()), w.written())
 }
 
-// slow reports whether the last heartbeat has not left yet, being behind others,
-// though some of those have since the last question: the peer lives and is slow.
-func (w *writer) slow() bool {
+// slow asks the pulse.
+func (w *writer) slow() (slow, stuck bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	written := w.written()
-	r := w.seldom()
-	slow := written < r.beat && written > r.beatSeen
-	r.beatSeen = written
-	return slow
+	return w.seldom().slow(w.written())
+}
+
+// sends reports whether somebody is sending.
+func (w *writer) sends() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.flushing && w.pending() > 0
 }
 
 // close queues the close frame behind everything accepted so far. It reports
