@@ -44,8 +44,8 @@ type Events struct {
 // ends. It takes the reading side over: other reads return ErrTaken. When ctx
 // ends, Serve closes the connection with StatusGoingAway and returns ctx's
 // error. Otherwise it returns nil if the connection was closed by this side, or
-// by the peer with StatusNormalClosure or StatusGoingAway, and else the cause of
-// the end; after a panic in a callback, an error that tells its value. If the
+// by the peer with StatusNormalClosure, StatusGoingAway or no status, and else the
+// cause of the end; after a panic in a callback, an error that tells its value. If the
 // reading side is not free, Serve returns ErrTaken or ErrConcurrentRead, calls
 // nothing and leaves the connection as it is.
 func (ev *Events) Serve(ctx context.Context, c *Conn) error {

@@ -239,8 +239,18 @@ func (l *life) writeError(err error, open bool) error {
 	return err
 }
 
-// endedWell reports whether err, from a read, tells of an end that was meant:
-// this side closed, or the peer did with 1000 or 1001.
+// meant reports whether err has a status that tells of an end that was meant. That of a
+// browser whose page calls close without a code is StatusNoStatusReceived.
+func meant(err error) bool {
+	switch CloseStatus(err) {
+	case StatusNormalClosure, StatusGoingAway, StatusNoStatusReceived:
+		return true
+	}
+	return false
+}
+
+// endedWell reports whether err, from a read, tells of an end that was meant: this side
+// closed, or the peer did.
 func (l *life) endedWell(err error) bool {
 	if !l.isClosed() && !errors.Is(err, net.ErrClosed) {
 		return false
@@ -250,6 +260,5 @@ func (l *life) endedWell(err error) bool {
 	if l.began {
 		return true
 	}
-	code := CloseStatus(l.cause())
-	return code == StatusNormalClosure || code == StatusGoingAway
+	return meant(l.cause())
 }

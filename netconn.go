@@ -21,8 +21,8 @@ import (
 // connection is closed.
 //
 // A message of another type closes the connection with StatusUnsupportedData.
-// Read returns io.EOF after the peer has closed with StatusNormalClosure or
-// StatusGoingAway. Close closes with StatusNormalClosure and sees the closing
+// Read returns io.EOF after the peer has closed with StatusNormalClosure,
+// StatusGoingAway or no status. Close closes with StatusNormalClosure and sees the closing
 // handshake through, and a Read under way returns at once; close the result and
 // not c, for which nobody would read the peer's answer. Deadlines work as net.Conn
 // says and leave the connection usable: their errors match os.ErrDeadlineExceeded.
@@ -92,10 +92,8 @@ func (n *netConn) next() error {
 	case err != nil:
 		n.c.l.give()
 		n.err = err
-		if code := CloseStatus(err); code == StatusNormalClosure || code == StatusGoingAway {
-			if !errors.Is(err, net.ErrClosed) {
-				n.err = io.EOF
-			}
+		if meant(err) && !errors.Is(err, net.ErrClosed) {
+			n.err = io.EOF
 		}
 		return n.err
 	case ev.kind == eventStart && ev.typ != n.t.kind():

@@ -38,7 +38,7 @@ func TestNetConnSuite(t *testing.T) {
 // and it ends with io.EOF after 1000 and 1001 only.
 func TestNetConnReads(t *testing.T) {
 	overTransports(t, func(t *testing.T, pair pairFunc) {
-		for code, want := range map[StatusCode]error{StatusNormalClosure: io.EOF, StatusGoingAway: io.EOF, 4000: nil} {
+		for code, want := range map[StatusCode]error{StatusNormalClosure: io.EOF, StatusGoingAway: io.EOF, StatusNoStatusReceived: io.EOF, 4000: nil} {
 			c, peer := connectScripted(t, pair, RoleServer)
 			nc := NetConn(bg, c, MessageText)
 			peer.sends(peer.text(""), peer.frame(OpText, false, ""), peer.frame(OpContinuation, true, ""),

@@ -178,13 +178,13 @@ func TestConcurrentRead(t *testing.T) {
 	<-taken.Done()
 }
 
-// Messages ends in silence when the peer closes with 1000 or 1001, and otherwise
+// Messages ends in silence when the peer closes with 1000, 1001 or no status, and otherwise
 // hands the cause out once.
 func TestMessagesEnd(t *testing.T) {
 	overTransports(t, func(t *testing.T, pair pairFunc) {
 		for code, silent := range map[StatusCode]bool{
-			StatusNormalClosure: true, StatusGoingAway: true,
-			StatusProtocolError: false, StatusNoStatusReceived: false, 4000: false,
+			StatusNormalClosure: true, StatusGoingAway: true, StatusNoStatusReceived: true,
+			StatusProtocolError: false, 4000: false,
 		} {
 			c, peer := connectScripted(t, pair, RoleServer)
 			peer.sends(peer.text("a"), peer.closeFrame(code, ""))
