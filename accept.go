@@ -169,7 +169,7 @@ func (m *doorman) admit(v *visit, nc net.Conn) error {
 		closeHard(nc) // nobody waits for an answer
 		return handshakeError(0, "", err)
 	case v.refused != nil:
-		linger(nc)
+		m.turnAway(v, nc)
 		return v.refused
 	case v.passed:
 		m.fallback.take(nc, v.est.buffered)
@@ -196,6 +196,12 @@ func (m *doorman) decline(v *visit, nc net.Conn, p []byte, by time.Time) {
 		closeHard(nc)
 		return
 	}
+	m.turnAway(v, nc)
+}
+
+// turnAway ends the connection behind a refusal.
+func (m *doorman) turnAway(v *visit, nc net.Conn) {
+	v.refused.report(m.gate.up.opts.Trace, fmt.Sprint(nc.RemoteAddr()))
 	linger(nc)
 }
 

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"slices"
 	"strconv"
@@ -51,6 +52,16 @@ func (e *HandshakeError) Error() string {
 
 // Unwrap returns the cause, nil if the answer alone is the error.
 func (e *HandshakeError) Unwrap() error { return e.err }
+
+// report tells trace of a refusal, or logs it if it is this side's fault.
+func (e *HandshakeError) report(trace *Trace, remoteAddr string) {
+	switch {
+	case trace != nil && trace.Refused != nil:
+		trace.Refused(remoteAddr, e)
+	case e.StatusCode == http.StatusInternalServerError:
+		log.Printf("%v, to %s", e, remoteAddr)
+	}
+}
 
 // statusLine returns a status as people write it, "403 Forbidden".
 func statusLine(code int) string {

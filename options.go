@@ -316,6 +316,12 @@ type Trace struct {
 	// Closed is called once when the connection has ended, with its cause.
 	Closed func(err error)
 
+	// Refused is called when Handler or Engine.Serve has refused an opening
+	// handshake of the client at remoteAddr, with a *HandshakeError. If it is nil,
+	// those with status 500 are logged with package log: options are wrong, say, or
+	// a ResponseWriter cannot be taken over. Upgrade returns the error instead.
+	Refused func(remoteAddr string, err error)
+
 	// Panicked is called with the value and the stack of a panic in a callback
 	// or in Handler's serve. If it is nil, the panic is logged with package log.
 	Panicked func(value any, stack []byte)

@@ -67,8 +67,11 @@ func Handler(serve func(c *Conn, r *http.Request), opts *UpgradeOptions) http.Ha
 	u := newUpgrader(opts)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := u.upgrade(w, r)
-		if err != nil {
-			return // the client has its answer
+		if err != nil { // the client has its answer
+			if refused, ok := err.(*HandshakeError); ok && refused.StatusCode != 0 { //nolint:errorlint // it is nothing else
+				refused.report(u.opts.Trace, r.RemoteAddr)
+			}
+			return
 		}
 		go u.runner(serve, c, connRequest(r, &c.l.link))()
 	})

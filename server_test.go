@@ -4,9 +4,11 @@ package websocket
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -461,4 +463,39 @@ func TestHandlerCopiesOptions(t *testing.T) {
 	u := newUpgrader(opts)
 	opts.Subprotocols[0] = "b"
 	assert.Equal(t, []string{"a"}, u.opts.Subprotocols)
+}
+
+// Who runs a server learns of refused handshakes: from Trace.Refused, and without it from the log if
+// it is the server's fault.
+func TestRefusedIsReported(t *testing.T) {
+	refused := make(chan error, 1)
+	trace := &Trace{Refused: func(remoteAddr string, err error) {
+		assert.Contains(t, remoteAddr, "127.0.0.1:")
+		refused <- err
+	}}
+	check := func(t *testing.T, addr string) {
+		_, err := Dial(bg, "ws://"+addr, &DialOptions{Proxy: direct().Proxy, Header: http.Header{"Origin": {"http://other.example"}}})
+		require.Equal(t, 403, handshakeErrorOf(t, err).StatusCode)
+		require.Equal(t, 403, handshakeErrorOf(t, within(t, time.Minute, refused)).StatusCode)
+	}
+	t.Run("Handler", func(t *testing.T) {
+		check(t, serveHTTP(t, Handler(func(*Conn, *http.Request) {}, &UpgradeOptions{Trace: trace}).ServeHTTP))
+	})
+	t.Run("Serve", func(t *testing.T) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		e := newEngine(t, nil)
+		go e.Serve(l, &ListenOptions{Upgrade: &UpgradeOptions{Trace: trace}}, &Events{})
+		check(t, l.Addr().String())
+	})
+	t.Run("the log", func(t *testing.T) {
+		var logged bytes.Buffer
+		log.SetOutput(&logged)
+		defer log.SetOutput(os.Stderr)
+		h := Handler(func(*Conn, *http.Request) {}, &UpgradeOptions{OriginPatterns: []string{"a["}})
+		r := httptest.NewRequest("GET", "/", nil)
+		h.ServeHTTP(httptest.NewRecorder(), r)
+		assert.Contains(t, logged.String(), "option OriginPatterns")
+		assert.Contains(t, logged.String(), r.RemoteAddr)
+	})
 }
