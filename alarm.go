@@ -117,7 +117,7 @@ func (a *alarm) soon(set *settings) {
 // enter is for a loop that is about to hand something out. Until the loop waits or
 // ends, it counts as being in its body, so that this is said once for all that was
 // received together: each time costs as much as the rest of a short message. With
-// heard it is received as well.
+// heard it is received as well, and reports the same.
 func (a *alarm) enter(heard bool) (late bool) {
 	flags, gone := uint32(readUser), uint32(readParked)
 	if heard {

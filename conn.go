@@ -150,9 +150,9 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, *MessageReader, error) 
 //
 // A message's bytes are valid until the body ends. The loop ends without an
 // error when the peer closes with StatusNormalClosure, StatusGoingAway or no
-// status (as a browser's close() does), and when this side closes; otherwise it hands out the error once, as Read would
-// return it, and ends. When ctx ends, that is ctx's error, and the connection
-// stays usable. Leaving the loop early loses nothing. Inside the body the
+// status (as a browser's close() does), and when this side closes; otherwise it
+// hands out the error once, as Read would return it, and ends. When ctx ends, that
+// is ctx's error, and the connection stays usable. Leaving the loop early loses nothing. Inside the body the
 // connection may be written to and closed, but not read: that is
 // ErrConcurrentRead.
 func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
@@ -374,8 +374,8 @@ func (c *Conn) BufferedAmount() int64 { return c.l.wr.size() }
 // Ping sends a ping and waits for its pong (RFC 6455, section 5.5.2), for which
 // somebody has to be reading: never call it from a callback or from inside a
 // Messages loop. A pong to a later ping will do: the peer may answer only the
-// latest (section 5.5.3). It returns the time between them. Errors are ctx's, or as for
-// Write.
+// latest (section 5.5.3). It returns the time between them. Errors are ctx's, or as
+// for Write.
 func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	if ctx == nil {
 		return 0, errNilContext

@@ -148,11 +148,11 @@ func (d *driven) sweepEvery() time.Duration {
 	if set.heartbeat <= 0 {
 		return 0
 	}
-	every := set.heartbeat
+	every := set.heartbeat / 8 // what came is known to one sweep, and what is due to another
 	if set.heartbeatTimeout > 0 {
-		every = min(every, set.heartbeatTimeout)
+		every = min(every, set.heartbeatTimeout/4)
 	}
-	return max(every/8, 1)
+	return max(every, 1)
 }
 
 // newID returns a number for who gets a slot.

@@ -59,7 +59,8 @@ type UpgradeOptions struct {
 
 	// HeartbeatTimeout is how long a read then waits for any sign of life
 	// before the connection fails with ErrHeartbeat. It runs only while a read
-	// waits for input, or while none does and a write gets nothing sent. 0 means DefaultHeartbeatTimeout, negative means no bound.
+	// waits for input, or while none does and a write gets nothing sent. 0 means
+	// DefaultHeartbeatTimeout, negative means no bound.
 	HeartbeatTimeout time.Duration
 
 	// CloseTimeout bounds the closing handshake. 0 means DefaultCloseTimeout,
