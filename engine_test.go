@@ -8,12 +8,13 @@ import (
 	"os"
 	"runtime"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed86893212/websocket/internal/wstest"
 )
 
 // overEngines runs test once for each transport and each kind of Engine.
@@ -105,7 +106,7 @@ var engineEnds = []struct {
 	{name: "the peer goes", is: io.ErrUnexpectedEOF, act: func(t *testing.T, c *Conn, peer *scriptedPeer) {
 		peer.Close()
 	}},
-	{name: "the peer resets", tcp: true, is: syscall.ECONNRESET, act: func(t *testing.T, c *Conn, peer *scriptedPeer) {
+	{name: "the peer resets", tcp: true, is: wstest.ErrReset, act: func(t *testing.T, c *Conn, peer *scriptedPeer) {
 		peer.Conn.(*net.TCPConn).SetLinger(0)
 		peer.Close()
 	}},

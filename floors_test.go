@@ -30,6 +30,8 @@ var house = []houseFile{
 	{name: "errors.go", floor: 0, core: true},
 	{name: "keepalive.go", floor: 0, core: true},
 	{name: "random.go", floor: 0},
+	{name: "errno_plan9.go", floor: 0},
+	{name: "errno_other.go", floor: 0},
 	{name: "frame.go", floor: 1, core: true},
 	{name: "mask.go", floor: 1, core: true},
 	{name: "utf8.go", floor: 1, core: true},
@@ -126,7 +128,7 @@ func TestFloors(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs the go command")
 	}
-	g, err := floors.Load(".", "linux/amd64", "linux/arm64", "darwin/arm64", "windows/amd64", "js/wasm")
+	g, err := floors.Load(".", "linux/amd64", "linux/arm64", "darwin/arm64", "windows/amd64", "plan9/amd64", "js/wasm")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,10 +4,8 @@ package websocket
 
 import (
 	"context"
-	"errors"
 	"io"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -370,7 +368,7 @@ func (l *link) unexpected(err error) error {
 	if err != io.EOF {
 		return err
 	}
-	if broken := l.wr.failure(); errors.Is(broken, syscall.ECONNRESET) {
+	if broken := l.wr.failure(); isReset(broken) {
 		return broken
 	}
 	return io.ErrUnexpectedEOF

@@ -12,7 +12,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -32,11 +31,8 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	l, err := net.Listen("tcp", *addr)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		log.Fatalf("%v (another one: -addr localhost:8081)", err)
-	}
 	if err != nil {
-		log.Fatal(err)
+		log.Fatalf("%v (elsewhere: -addr localhost:8082)", err)
 	}
 	fmt.Printf("The chat is at %s — open it in two windows. Ctrl+C ends it.\n", pageURL(l.Addr(), *addr))
 	if err := run(ctx, l); err != nil {

@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -147,7 +146,7 @@ func (s *stream) read(p []byte) (int, error) {
 		case s.reader.closed:
 			return 0, net.ErrClosed
 		case s.broken:
-			return 0, syscall.ECONNRESET
+			return 0, ErrReset
 		case s.reader.expired():
 			return 0, os.ErrDeadlineExceeded
 		case len(p) == 0:
@@ -172,9 +171,9 @@ func (s *stream) write(p []byte) (n int, err error) {
 		case s.writer.closed:
 			return n, net.ErrClosed
 		case s.broken:
-			return n, syscall.ECONNRESET
+			return n, ErrReset
 		case s.reader.closed, s.eof:
-			return n, syscall.EPIPE
+			return n, ErrShut
 		case s.writer.expired():
 			return n, os.ErrDeadlineExceeded
 		}

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"syscall"
 	"testing"
 )
 
@@ -42,7 +41,7 @@ func (l *Listener) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	case l.queue <- accepted:
 		return client, nil
 	case <-l.closed:
-		return nil, opError("dial", syscall.ECONNREFUSED)
+		return nil, opError("dial", ErrRefused)
 	case <-ctx.Done():
 		return nil, opError("dial", ctx.Err())
 	}

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -36,7 +35,7 @@ func TestPipe(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 1, a.Buffered())
 	_, err = a.Write([]byte("x"))
-	require.ErrorIs(t, err, syscall.EPIPE)
+	require.ErrorIs(t, err, ErrShut)
 
 	require.NoError(t, b.Close())
 	got, err = io.ReadAll(a)
@@ -56,9 +55,9 @@ func TestPipeReset(t *testing.T) {
 	a.Write([]byte("lost"))
 	a.Reset()
 	_, err := b.Read(make([]byte, 4))
-	require.ErrorIs(t, err, syscall.ECONNRESET)
+	require.ErrorIs(t, err, ErrReset)
 	_, err = b.Write([]byte("x"))
-	require.ErrorIs(t, err, syscall.ECONNRESET)
+	require.ErrorIs(t, err, ErrReset)
 	_, err = a.Read(make([]byte, 4))
 	require.ErrorIs(t, err, net.ErrClosed)
 	b.Close()
@@ -175,7 +174,7 @@ func TestListener(t *testing.T) {
 	require.NoError(t, ln.Close())
 	require.NoError(t, ln.Close())
 	_, err = ln.Dial(context.Background(), "", "")
-	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	require.ErrorIs(t, err, ErrRefused)
 	_, err = ln.Accept()
 	require.ErrorIs(t, err, net.ErrClosed)
 }
