@@ -113,6 +113,5 @@ autobahn-original: ## run the original conformance suite (needs a Docker engine)
 
 .PHONY: interop
 interop: ## talk to other implementations
-	@if [ ! -d interop ]; then echo "interop: comes with a later change"; exit 0; fi; \
-	if [ -x interop/install.sh ]; then ./interop/install.sh; fi; \
+	./interop/install.sh
 	WEBSOCKET_INTEROP=required $(GO) test -count=1 ./interop/...
