@@ -279,6 +279,10 @@ func TestFlags(t *testing.T) {
 		takeover: true,
 	}, cfg)
 	assert.Nil(t, cfg.compression())
+	for _, args := range [][]string{{"ws://127.0.0.1:9001"}, {"-text", "a"}} {
+		_, err = parseFlags(args)
+		require.ErrorContains(t, err, "needs -dial", args)
+	}
 	cfg, err = parseFlags([]string{"-compress"})
 	require.NoError(t, err)
 	assert.Equal(t, &websocket.Compression{Threshold: -1, SendTakeover: true, ReceiveTakeover: true}, cfg.compression())

@@ -63,7 +63,7 @@ func main() {
 	case errors.Is(err, flag.ErrHelp):
 		return
 	case err != nil:
-		os.Exit(2) // package flag has told why
+		os.Exit(2) // parseFlags has told why
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -106,5 +106,10 @@ func parseFlags(args []string) (config, error) {
 	cfg.mode = "messages"
 	err := flags.Parse(args)
 	cfg.texts = append(cfg.texts, flags.Args()...)
+	if err == nil && cfg.dial == "" && len(cfg.texts) > 0 {
+		err = fmt.Errorf("to send %q needs -dial", cfg.texts[0])
+		fmt.Fprintln(flags.Output(), err)
+		flags.Usage()
+	}
 	return cfg, err
 }
