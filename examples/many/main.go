@@ -40,7 +40,7 @@ func main() {
 	defer stop()
 	l, err := net.Listen("tcp", *addr)
 	if err != nil {
-		log.Fatal(err)
+		log.Fatalf("%v (elsewhere: -addr localhost:8082)", err)
 	}
 	fmt.Printf("The page is at http://%s/. Ctrl+C ends it.\n", l.Addr())
 	if err := run(ctx, l, *open); err != nil {
