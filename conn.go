@@ -302,8 +302,8 @@ func (c *Conn) WriteText(ctx context.Context, s string) error {
 
 // WritePrepared is Write for a prepared message.
 func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
-	if m == nil || !m.typ.valid() { // it did not come from NewPreparedMessage
-		return errMessageType
+	if err := m.made(); err != nil {
+		return err
 	}
 	_, err := c.write(ctx, m.typ, m.payload, &m.shared)
 	return err
@@ -333,8 +333,8 @@ func (c *Conn) Send(t MessageType, p []byte) error {
 
 // SendPrepared is Send for a prepared message.
 func (c *Conn) SendPrepared(m *PreparedMessage) error {
-	if m == nil || !m.typ.valid() {
-		return errMessageType
+	if err := m.made(); err != nil {
+		return err
 	}
 	return c.send(m.typ, m.payload, &m.shared)
 }

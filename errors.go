@@ -127,6 +127,7 @@ var (
 var (
 	errNilContext  = errors.New("websocket: nil context")
 	errMessageType = errors.New("websocket: message type is neither text nor binary")
+	errNotPrepared = errors.New("websocket: message was not made by NewPreparedMessage")
 )
 
 // A CloseError is the cause of a connection that ended with a status code:

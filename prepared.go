@@ -8,12 +8,20 @@ import "github.com/seed86893212/websocket/internal/flate"
 // number of connections with WritePrepared or SendPrepared. Where compression
 // was agreed on, it is compressed once for each size of window and level in use, not
 // for each connection: so it does not refer to earlier messages, though later ones
-// may refer to it. It never changes and is safe for concurrent use. The zero
-// PreparedMessage is not a message: it is refused.
+// may refer to it. It never changes and is safe for concurrent use. Nil and the
+// zero PreparedMessage are not messages: they are refused.
 type PreparedMessage struct {
 	typ     MessageType
 	payload []byte       // which nobody may change
 	shared  flate.Shared // its compressed forms
+}
+
+// made returns an error for what NewPreparedMessage did not make.
+func (m *PreparedMessage) made() error {
+	if m == nil || !m.typ.valid() {
+		return errNotPrepared
+	}
+	return nil
 }
 
 // NewPreparedMessage prepares a message of type t. p is copied. The error is

@@ -46,8 +46,8 @@ func TestZeroPreparedMessage(t *testing.T) {
 	c, peer := connectScripted(t, pipePair, RoleServer)
 	var m PreparedMessage
 	sent := async(func() error {
-		assert.Equal(t, errMessageType, c.WritePrepared(bg, &m))
-		assert.Equal(t, errMessageType, c.SendPrepared(&m))
+		assert.Equal(t, errNotPrepared, c.WritePrepared(bg, &m))
+		assert.Equal(t, errNotPrepared, c.SendPrepared(&m))
 		return c.WriteText(bg, "next")
 	})
 	assert.Equal(t, "next", peer.expect(OpText))
@@ -83,8 +83,8 @@ func TestPreparedMessageIsShared(t *testing.T) {
 // make, and so are other things that are not there.
 func TestNothingToUse(t *testing.T) {
 	_, server := connectPair(t, tcpPair)
-	require.ErrorIs(t, server.WritePrepared(bg, nil), errMessageType)
-	require.ErrorIs(t, server.SendPrepared(nil), errMessageType)
+	require.ErrorIs(t, server.WritePrepared(bg, nil), errNotPrepared)
+	require.ErrorIs(t, server.SendPrepared(nil), errNotPrepared)
 	require.Error(t, (*Events)(nil).Serve(bg, server))
 	require.Error(t, new(Events).Serve(bg, nil))
 	require.NoError(t, server.WriteText(bg, "still there"))
