@@ -24,11 +24,25 @@ func parseTarget(raw string) (*url.URL, error) {
 	if strings.Contains(raw, "#") {
 		return nil, errors.New("a WebSocket URL has no fragment")
 	}
+	if lacksScheme(raw) {
+		return nil, errors.New("the URL has no scheme such as ws://")
+	}
 	u, err := url.Parse(raw)
 	if err != nil {
 		return nil, withoutURL(err)
 	}
 	return u, normalizeTarget(u)
+}
+
+// lacksScheme reports whether a URL begins with its host or its path, though that
+// may look like a scheme, as in "localhost:80".
+func lacksScheme(raw string) bool {
+	scheme, rest, found := strings.Cut(raw, ":")
+	if !found || scheme == "" || strings.ContainsAny(scheme, "/?[") {
+		return true
+	}
+	isDigit := func(c byte) bool { return c >= '0' && c <= '9' }
+	return isDigit(scheme[0]) || rest != "" && isDigit(rest[0])
 }
 
 // withoutURL takes the URL out of an error of net/url: there may be a password
