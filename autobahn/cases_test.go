@@ -96,8 +96,10 @@ func TestChoice(t *testing.T) {
 	} {
 		o, err := parseOptions("client", test.args)
 		require.NoError(t, err)
+		chosen, err := o.choose(serverOnly)
+		require.NoError(t, err)
 		var ids []string
-		for _, c := range o.choose(serverOnly) {
+		for _, c := range chosen {
 			ids = append(ids, c.id)
 		}
 		require.Len(t, ids, test.n, "%v", test.args)

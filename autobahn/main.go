@@ -60,7 +60,11 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		"client": clientCommand, "server": serverCommand, "testee": testeeCommand, "check": checkCommand, "cases": casesCommand,
 	}
 	run, known := commands[name]
-	if !known {
+	switch {
+	case name == "-h", name == "-help", name == "--help", name == "help":
+		fmt.Fprint(out, usage)
+		return nil
+	case !known:
 		fmt.Fprint(out, usage)
 		return fmt.Errorf("there is no command %q", name)
 	}
@@ -125,8 +129,9 @@ func parseOptions(name string, args []string) (*options, error) {
 // suite is all cases, made once.
 var suite = sync.OnceValue(allCases)
 
-// choose returns the cases that are asked for and that a role has.
-func (o *options) choose(not role) []*testCase {
+// choose returns the cases that are asked for and that a role has. That there are
+// none is an error.
+func (o *options) choose(not role) ([]*testCase, error) {
 	var chosen []*testCase
 	for _, c := range suite() {
 		wanted := match(o.cases, c.id)
@@ -137,7 +142,10 @@ func (o *options) choose(not role) []*testCase {
 			chosen = append(chosen, c)
 		}
 	}
-	return chosen
+	if len(chosen) == 0 {
+		return nil, errors.New("no case matches")
+	}
+	return chosen, nil
 }
 
 // namesExtra says whether patterns ask for cases of ours by name.
@@ -176,11 +184,15 @@ func clientCommand(ctx context.Context, o *options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	cases, err := o.choose(serverOnly)
+	if err != nil {
+		return err
+	}
 	reports, err := newReports(o.out, false)
 	if err != nil {
 		return err
 	}
-	c := &client{env: env, cases: o.choose(serverOnly), agent: o.agent, parallel: o.parallel, reports: reports}
+	c := &client{env: env, cases: cases, agent: o.agent, parallel: o.parallel, reports: reports}
 	c.out = o.progress(out, len(c.cases))
 	if err := c.run(ctx); err != nil {
 		return err
@@ -196,13 +208,17 @@ func serverCommand(ctx context.Context, o *options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	cases, err := o.choose(clientOnly)
+	if err != nil {
+		return err
+	}
 	reports, err := newReports(o.out, true)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := &server{env: env, cases: o.choose(clientOnly), reports: reports, running: map[string]*sync.WaitGroup{}}
+	s := &server{env: env, cases: cases, reports: reports, running: map[string]*sync.WaitGroup{}}
 	s.out = o.progress(out, len(s.cases))
 	s.out.all = o.once != ""
 	s.reported = func(agent string) {
@@ -234,7 +250,11 @@ func testeeCommand(ctx context.Context, o *options, out io.Writer) error {
 }
 
 func casesCommand(_ context.Context, o *options, out io.Writer) error {
-	for _, c := range o.choose(-1) {
+	cases, err := o.choose(-1)
+	if err != nil {
+		return err
+	}
+	for _, c := range cases {
 		fmt.Fprintf(out, "%-8s %s\n", c.id, c.does)
 	}
 	return nil

@@ -22,10 +22,12 @@ func startJudge(t *testing.T, cases, dir, patience string) (*server, string) {
 	require.NoError(t, err)
 	env, err := o.environment()
 	require.NoError(t, err)
+	chosen, err := o.choose(clientOnly)
+	require.NoError(t, err)
 	rs, err := newReports(dir, true)
 	require.NoError(t, err)
 	s := &server{
-		env: env, cases: o.choose(clientOnly), reports: rs, running: map[string]*sync.WaitGroup{},
+		env: env, cases: chosen, reports: rs, running: map[string]*sync.WaitGroup{},
 		out: newProgress(&bytes.Buffer{}, 0, true), reported: func(string) {},
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -130,5 +132,29 @@ func TestCommandFails(t *testing.T) {
 			}
 			require.Contains(t, out.String(), "3 cases in")
 		})
+	}
+}
+
+// Nothing to do is not well done.
+func TestCommandWithoutCases(t *testing.T) {
+	for _, args := range [][]string{{"client"}, {"server", "-addr", "127.0.0.1:0"}, {"cases"}} {
+		var out bytes.Buffer
+		err := command(context.Background(), append(args, "-cases", "nope"), &out)
+		require.EqualError(t, err, "no case matches", args)
+		require.NotErrorIs(t, err, errWorse)
+		require.Empty(t, out.String())
+	}
+}
+
+func TestCommandUsage(t *testing.T) {
+	for _, args := range [][]string{{"-h"}, {"-help"}, {"--help"}, {"help"}} {
+		var out bytes.Buffer
+		require.NoError(t, command(context.Background(), args, &out), args)
+		require.Equal(t, usage, out.String())
+	}
+	for _, args := range [][]string{nil, {"nope"}} {
+		var out bytes.Buffer
+		require.ErrorContains(t, command(context.Background(), args, &out), "no command", args)
+		require.Equal(t, usage, out.String())
 	}
 }
