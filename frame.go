@@ -30,7 +30,8 @@ const (
 )
 
 // Compressed returns t for sending a message that is to be compressed whatever its
-// size, even if that makes it larger, where compression was agreed on:
+// size, unless it is empty, even if that makes it larger, where compression was
+// agreed on:
 //
 //	c.Write(ctx, websocket.MessageText.Compressed(), p)
 //
