@@ -83,17 +83,6 @@ func NewConn(nc net.Conn, cfg *ConnConfig) (*Conn, error) {
 	}), nil
 }
 
-// A Message is what Messages hands out.
-type Message struct {
-	Type MessageType
-	Data []byte // valid until the loop's body ends; Clone to keep it
-}
-
-// Clone returns a copy of m that stays valid.
-func (m Message) Clone() Message {
-	return Message{Type: m.Type, Data: append(make([]byte, 0, len(m.Data)), m.Data...)}
-}
-
 // Read waits for the next message and returns it. The bytes are the caller's.
 //
 // When ctx ends first, Read returns its error; nothing is lost and the

@@ -107,3 +107,14 @@ func (j *joiner) end() *CloseError {
 func errText() *CloseError {
 	return failure(StatusInvalidFramePayloadData, "text message is not valid UTF-8", ErrInvalidText)
 }
+
+// A Message is what Messages hands out.
+type Message struct {
+	Type MessageType
+	Data []byte // valid until the loop's body ends; Clone to keep it
+}
+
+// Clone returns a copy of m that stays valid.
+func (m Message) Clone() Message {
+	return Message{Type: m.Type, Data: append(make([]byte, 0, len(m.Data)), m.Data...)}
+}
