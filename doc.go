@@ -101,10 +101,14 @@
 //
 // The contexts of Reader and Writer hold for all calls of what they return,
 // until its SetContext. The request that Handler passes on has a context that
-// ends with the connection, as soon as that does, and costs no goroutine. A read
-// that finds the end of the connection sees it through, which may take it a second,
-// or CloseTimeout if the peer takes nothing, whatever its context says. A nil
+// ends with the connection, as soon as that does, and costs no goroutine. A nil
 // context is a mistake and gives an error.
+//
+// A read that finds the end of the connection sees it through, whatever its context
+// says: it waits for the peer to take what is to be sent, and after a failure a second
+// for the peer to go. A client that has got a close frame waits for the server to end
+// the TCP connection, but no longer than its context allows. CloseTimeout bounds all
+// of that.
 //
 // # Concurrency
 //
