@@ -361,10 +361,11 @@ func (c *Conn) Flush(ctx context.Context) error {
 func (c *Conn) BufferedAmount() int64 { return c.l.wr.size() }
 
 // Ping sends a ping and waits for its pong (RFC 6455, section 5.5.2), for which
-// somebody has to be reading: never call it from a callback or from inside a
-// Messages loop. A pong to a later ping will do: the peer may answer only the
-// latest (section 5.5.3). It returns the time between them. Errors are ctx's, or as
-// for Write.
+// somebody has to be reading (Read, Messages, CloseRead, callbacks): otherwise it
+// waits until ctx or the connection ends. So never call it from a callback or a Messages
+// loop. A pong to a later ping will do: the peer may answer only the latest (section
+// 5.5.3). It returns the time between them. Errors are ctx's, ErrSendLimit if the send
+// queue is full, or as for Write.
 func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	if ctx == nil {
 		return 0, errNilContext

@@ -105,9 +105,10 @@ var (
 	// because a message was longer than MaxMessageSize.
 	ErrMessageTooBig = errors.New("websocket: message too big")
 
-	// ErrSendLimit is returned by Send, SendPrepared and SendPing, and by every
-	// way of writing under an Engine, when the message would not fit into what
-	// is left of SendLimit. Nothing of it was queued.
+	// ErrSendLimit is returned by Send, SendPrepared, SendPing and Ping, and by
+	// every way of writing under an Engine, when the message would not fit into
+	// what is left of SendLimit. Nothing of it was queued. CloseNow drops a peer
+	// that is too slow; Close may wait for it.
 	ErrSendLimit = errors.New("websocket: send queue is full")
 
 	// ErrHeartbeat is matched by the error of a connection whose peer did not
