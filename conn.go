@@ -479,5 +479,7 @@ func (c *Conn) UserData() any {
 
 // SyscallConn returns the raw connection of the transport, below TLS, for socket
 // options and facts. Reading or writing through it, or waiting in its Read or Write,
-// ruins the WebSocket connection, and may hold up others. The error matches errors.ErrUnsupported if there is none.
+// ruins the WebSocket connection, and may hold up others. What it returned before
+// Engine.Attach is of no use after that: call it again. The error matches
+// errors.ErrUnsupported if there is none.
 func (c *Conn) SyscallConn() (syscall.RawConn, error) { return c.l.transport().rawConn() }

@@ -91,9 +91,10 @@ func NewEngine(opts *EngineOptions) (*Engine, error) {
 // On c the usual methods work, with these differences. Other reads return
 // ErrTaken. Nothing waits for the engine: Write, WriteText, WritePrepared and a
 // Writer's fragments queue as Send does, behind an open Writer too, and return
-// ErrSendLimit when the queue is full; Close begins the closing handshake and returns (wait for Done, or
-// Events.Close). In callbacks, Ping and Flush must not be called: they could only
-// wait out their context. Nor should Writer while another goroutine's is open,
+// ErrSendLimit when the queue is full; Close begins the closing handshake and
+// returns (wait for Done, or Events.Close). What SyscallConn returned before Attach
+// is of no use after it. In callbacks, Ping and Flush must not be called: they could
+// only wait out their context. Nor should Writer while another goroutine's is open,
 // for whose end it waits.
 //
 // The error is ErrTaken or ErrConcurrentRead if the reading side is not free,
