@@ -310,9 +310,10 @@ func (c *Conn) Writer(ctx context.Context, t MessageType) (*MessageWriter, error
 
 // Send queues a message and returns without waiting, so that a slow peer holds
 // nobody up. p is copied. If the queue has no room for it left within SendLimit,
-// Send returns ErrSendLimit and queues nothing: drop the message, or close the
-// connection. Messages that do not fit into an empty queue never do. Other
-// errors are as for Write.
+// Send returns ErrSendLimit and queues nothing: drop the message, or the peer, with
+// CloseNow or with Close on a goroutine of its own, since Close may wait for a slow
+// peer up to CloseTimeout. Messages that do not fit into an empty queue never do.
+// Other errors are as for Write.
 func (c *Conn) Send(t MessageType, p []byte) error {
 	if err := c.l.wr.set.sendable(context.Background(), t, p); err != nil {
 		return err
