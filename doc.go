@@ -145,8 +145,10 @@
 // requests that Handler passes on. A server that is to end in order gives Messages
 // or Events.Serve a context of its own and cancels it; Serve then closes the
 // connection, and after Messages the program does, with [StatusGoingAway]. Then it
-// waits for the functions that Handler runs. [Engine.Shutdown] does all this for
-// what is attached.
+// waits for the functions that Handler runs. One of them may begin after
+// http.Server.Shutdown has returned, when it is too late to add it to a
+// sync.WaitGroup: so it first asks, under a mutex, whether the server is ending, as in
+// the example for Handler. [Engine.Shutdown] does all this for what is attached.
 //
 // # Errors
 //

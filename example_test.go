@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/seed86893212/websocket"
@@ -102,6 +103,64 @@ func ExampleHandler() {
 	// Output:
 	// hello Ada
 	// websocket: closed by the peer: 1000 (normal closure): bye
+}
+
+// The server ends: it closes all connections, and waits for the functions that Handler
+// runs. One of them may begin when http.Server.Shutdown has already returned.
+func ExampleHandler_shutdown() {
+	ending, end := context.WithCancel(context.Background())
+	var mu sync.Mutex // nobody begins once ending has ended
+	var running sync.WaitGroup
+	begin := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if ending.Err() != nil {
+			return false
+		}
+		running.Add(1)
+		return true
+	}
+	srv := &http.Server{Handler: websocket.Handler(func(c *websocket.Conn, _ *http.Request) {
+		if !begin() {
+			_ = c.Close(websocket.StatusGoingAway, "")
+			return
+		}
+		defer running.Done()
+		defer c.Close(websocket.StatusGoingAway, "") // which does nothing if the client has closed
+		for m, err := range c.Messages(ending) {
+			if err != nil {
+				return
+			}
+			_ = c.Write(ending, m.Type, m.Data)
+		}
+	}, nil), ReadHeaderTimeout: 10 * time.Second}
+	l, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	go srv.Serve(l)
+
+	ctx := context.Background()
+	c, err := websocket.Dial(ctx, "ws://"+l.Addr().String(), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_ = c.WriteText(ctx, "hello")
+	_, p, err := c.Read(ctx)
+	fmt.Println(string(p), err)
+	gone := c.CloseRead(ctx) // somebody has to answer the close frame
+
+	fmt.Println(srv.Shutdown(ctx))
+	mu.Lock()
+	end()
+	mu.Unlock()
+	running.Wait()
+	<-gone.Done()
+	fmt.Println(c.Err())
+	// Output:
+	// hello <nil>
+	// <nil>
+	// websocket: closed by the peer: 1001 (going away)
 }
 
 // Headers that are set before go out with the answer.
