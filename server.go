@@ -29,10 +29,12 @@ import (
 //
 // After Upgrade, w and r.Body must not be used any more, the deadlines that
 // the http.Server put on the connection are gone, and http.Server.Shutdown
-// doesn't know of the connection. HandshakeTimeout bounds the writing of the
-// answer; how long the request may take is the http.Server's
-// ReadHeaderTimeout. A handler that goes on using the connection keeps
-// net/http's memory for the request alive: Handler does without.
+// doesn't know of the connection. r.Context() ends when the handler returns, or
+// with the http.Server's BaseContext; unlike Handler's it does not end with the
+// connection. HandshakeTimeout bounds the writing of the answer; how long the
+// request may take is the http.Server's ReadHeaderTimeout. A handler that goes on
+// using the connection keeps net/http's memory for the request alive: Handler does
+// without.
 //
 // Upgrade may be called from any number of goroutines with the same options.
 // Requests over HTTP/2 and HTTP/3 are refused with 505 for now.
@@ -51,8 +53,10 @@ func Upgrade(w http.ResponseWriter, r *http.Request, opts *UpgradeOptions) (*Con
 // buffers and its stack. Its request is a copy without a body, whose context
 // has the values of the original's and is canceled when the connection has
 // ended, with the reason as its cause (context.Cause): not when the http.Handler
-// returns, nor with the http.Server's BaseContext. The http.Handler returns as
-// soon as serve has been started, so middleware around it sees the handshake alone.
+// returns, nor with the http.Server's BaseContext. That the peer has gone is found by
+// who reads, or by a write that fails: if serve only sends, it calls CloseRead. The
+// http.Handler returns as soon as serve has been started, so middleware around it
+// sees the handshake alone.
 //
 // When serve returns, the connection is closed with StatusNormalClosure if it
 // is still open, unless an Engine has taken it over. A panic in serve closes
