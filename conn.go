@@ -137,12 +137,13 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, *MessageReader, error) 
 //
 //	for m, err := range conn.Messages(ctx) { ... }
 //
-// A message's bytes are valid until the body ends. The loop ends without an
-// error when the peer closes with StatusNormalClosure, StatusGoingAway or no
-// status (as a browser's close() does), and when this side closes; otherwise it
-// hands out the error once, as Read would return it, and ends. When ctx ends, that
-// is ctx's error, and the connection stays usable. Leaving the loop early loses nothing. Inside the body the
-// connection may be written to and closed, but not read: that is
+// Take both: with m alone the error is lost, and the body runs for a zero Message
+// with it. A message's bytes are valid until the body ends. The loop ends without an
+// error when the peer closes with StatusNormalClosure, StatusGoingAway or no status
+// (as a browser's close() does), and when this side closes; otherwise it hands out
+// the error once, as Read would return it, and ends. When ctx ends, that is ctx's
+// error, and the connection stays usable. Leaving the loop early loses nothing.
+// Inside the body the connection may be written to and closed, but not read: that is
 // ErrConcurrentRead.
 func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {

@@ -528,7 +528,10 @@ func ExampleNewConn() {
 		_ = client.WriteText(ctx, "hello")
 		_ = client.Close(websocket.StatusNormalClosure, "")
 	}()
-	for m := range server.Messages(ctx) {
+	for m, err := range server.Messages(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
 		fmt.Println(string(m.Data))
 	}
 	fmt.Println(server.Err())
