@@ -201,7 +201,8 @@ func (c *Conn) endLoop() {
 // CloseRead takes over the reading side for an application that only writes:
 // control frames are answered, and a data message closes the connection with
 // StatusPolicyViolation. The context it returns has ctx's values and ends with
-// ctx or with the connection, whose error is its cause (context.Cause). Later
+// ctx or with the connection, whose error is its cause (context.Cause). When ctx
+// ends, the connection stays open and goes on being read until it is closed. Later
 // reads return ErrTaken; calling CloseRead again returns the same context. If
 // the reading side is not free, the context has ended already, with the reason
 // as its cause.
@@ -413,19 +414,21 @@ var errPingSize = errors.New("websocket: ping payload longer than 125 bytes")
 // frame with the code and reason (RFC 6455, section 7.1.2), and the peer's answer
 // is awaited for CloseTimeout at most. When Close returns, everything has been
 // given up, whatever it returns; but called from a callback, while the body of a
-// Messages loop runs (and until the loop waits for the next message), or on a
-// connection whose reading side has been taken over by Events.Serve, NetConn or an
-// Engine it returns at once, and the connection ends behind it: wait for Done where
-// that matters.
+// Messages loop runs (also for the error that the loop ends with, and until the loop
+// waits for the next message), or on a connection whose reading side has been taken
+// over by Events.Serve, NetConn or an Engine it returns at once, and the connection
+// ends behind it: wait for Done where that matters. A nil error then says nothing of
+// the peer: Err does, after the end.
 //
-// It returns nil if the peer answered with a close frame, otherwise why that did
+// Otherwise it returns nil if the peer answered with a close frame, or why that did
 // not come: an error that matches os.ErrDeadlineExceeded if nothing came in time,
 // io.ErrUnexpectedEOF or the system's error if the peer just left, a *CloseError
 // if it broke the protocol. If the connection was closing or closed before, the
 // error matches net.ErrClosed. A code that must not be sent (section
 // 7.4) is an error and closes with StatusInternalError. StatusNoStatusReceived
 // with no reason sends a close frame without a body. A reason is cut, between
-// characters, to the 123 bytes there is room for.
+// characters, to the 123 bytes there is room for. One that is not UTF-8 is an error,
+// and is sent with U+FFFD for what is wrong with it.
 func (c *Conn) Close(code StatusCode, reason string) error { return c.l.close(code, reason) }
 
 // CloseNow ends the connection at once, without a handshake: what has not been

@@ -39,7 +39,7 @@ type EngineOptions struct {
 
 // An Engine drives any number of connections with callbacks, on a few goroutines.
 // A connection that waits needs neither a goroutine nor a buffer. Attach hands
-// one over.
+// one over. An Engine comes from NewEngine; the zero Engine is not usable.
 //
 // That is so for TCP connections on Linux. Others (TLS, other kinds of net.Conn,
 // other systems) are served all the same, each by a goroutine as Events.Serve

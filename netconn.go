@@ -18,7 +18,9 @@ import (
 // t, one for each Write, and what is read is the bytes of the messages that
 // come, one after the other. It takes the reading side over; if that is not
 // free, its reads return ErrTaken or ErrConcurrentRead. When ctx ends, the
-// connection is closed.
+// connection is ended as by CloseNow: the peer sees no close frame, which is
+// io.ErrUnexpectedEOF or the network's error there. A nil ctx is a mistake: reads
+// return an error, and only writes and Close work.
 //
 // A message of another type closes the connection with StatusUnsupportedData.
 // Read returns io.EOF after the peer has closed with StatusNormalClosure,
