@@ -27,7 +27,8 @@ const userAgent = "Go-websocket-client/1.0"
 // ctx bounds the opening handshake and nothing after it, and so does
 // HandshakeTimeout: everything from the name look-up over proxies, TLS and
 // redirects to the server's answer. The functions of the options that dial
-// have to obey the context that they are given.
+// have to obey the context that they are given. Where package net opens no
+// connections (GOOS js and wasip1), Dial needs NetDial.
 //
 // Every error is a *HandshakeError. It has the server's or the proxy's answer
 // if there was one, matches ctx.Err() if ctx ended first, and
