@@ -119,7 +119,8 @@ type UpgradeOptions struct {
 // DialOptions configures Dial. A nil *DialOptions and the zero value are good
 // defaults. The struct is read, never changed, and may be shared.
 type DialOptions struct {
-	// Subprotocols are offered to the server, the preferred one first.
+	// Subprotocols are offered to the server, the preferred one first. If it
+	// chooses none of them, Dial succeeds, and Conn.Subprotocol returns "".
 	Subprotocols []string
 
 	// HandshakeTimeout bounds everything Dial does, from the name look-up to
