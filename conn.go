@@ -248,6 +248,11 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 // that drives it, has more messages at hand (see UpgradeOptions.NoCoalescing).
 // p is not modified and may be reused when Write returns.
 //
+// A peer that does not read holds Write up until ctx or the connection ends. The
+// heartbeat ends that if nothing comes from the peer, or if the goroutine that reads
+// is the one in Write. A peer that goes on sending to another goroutine is alive: give
+// Write a context with a timeout, or use Send.
+//
 // nil means that the message is accepted; an error of the transport may come
 // back from a later call. When ctx ends first, Write returns its error: if
 // nothing of the message had been sent, nothing will be; otherwise its rest is
