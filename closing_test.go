@@ -593,3 +593,13 @@ func TestCloseReadWhileClosing(t *testing.T) {
 	waitUntil(t, c.reading)
 	require.ErrorIs(t, context.Cause(c.CloseRead(bg)), net.ErrClosed)
 }
+
+// Close tells that the peer did not answer, also where CloseRead has the reading side and is done
+// with it first.
+func TestCloseAfterCloseReadIsNotAnswered(t *testing.T) {
+	for range 50 {
+		c, _ := connectScripted(t, tcpPair, RoleServer, ConnConfig{Heartbeat: -1, CloseTimeout: 5 * time.Millisecond})
+		c.CloseRead(bg)
+		require.ErrorIs(t, c.Close(StatusNormalClosure, ""), os.ErrDeadlineExceeded)
+	}
+}

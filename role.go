@@ -103,8 +103,8 @@ func (r *readerRole) closer(inUser bool) (taken, busy bool, freed <-chan struct{
 	case !r.held && !r.driven:
 		r.held = true
 		return true, false, nil
-	case !r.held:
-		return false, true, nil
+	case !r.held: // a goroutine of ours has seen the end, which is under way
+		return false, false, nil
 	}
 	if r.freed == nil {
 		r.freed = make(chan struct{})
