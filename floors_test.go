@@ -72,6 +72,7 @@ var house = []houseFile{
 	{name: "outgoing.go", floor: 5},
 	{name: "rarely.go", floor: 5},
 	{name: "flusher.go", floor: 5},
+	{name: "deferral.go", floor: 5},
 	{name: "reader.go", floor: 5},
 	{name: "writer.go", floor: 5},
 	{name: "link.go", floor: 6},

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"runtime"
 	"sync"
 )
 
@@ -202,18 +201,6 @@ func (f *flusher) adopt(t transport) bool {
 func (f *flusher) offered() {
 	for !f.waits && f.flushing && f.box.lent > 0 && f.box.own.to == 0 {
 		f.seldom().unlent.Wait()
-	}
-}
-
-// catchUp waits until what has been accepted so far is sent, if somebody sends who waits for
-// no room, so that it does not take long. The caller holds mu, which is released meanwhile.
-func (f *flusher) catchUp() {
-	f.offered()
-	to := f.written() + int64(f.pending())
-	for f.queues && !f.waits && f.flushing && !f.box.parked && f.box.own.to == 0 && f.written() < to {
-		f.mu.Unlock()
-		runtime.Gosched()
-		f.mu.Lock()
 	}
 }
 

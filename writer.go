@@ -2,28 +2,20 @@
 
 package websocket
 
-import (
-	"context"
-	"time"
-)
+import "context"
 
 // referMin is the size from which a payload is written from where it is.
 const referMin = 16 << 10
 
-// A writer puts frames into the outbox, in an order that RFC 6455 allows, and
-// decides what may be held back for company.
+// A writer puts frames into the outbox, in an order that RFC 6455 allows.
 type writer struct {
-	flusher // with the lock
-	company
+	deferral
 	set *settings // of the connection
 }
 
 func (w *writer) init(t transport, role Role, set *settings, owner flushOwner) {
-	w.flusher.init(t, role, owner)
+	w.deferral.init(t, role, owner)
 	w.set = set
-	if !t.sendWaits() { // then whoever is late can send
-		w.round = sharedRound()
-	}
 }
 
 // write adds one frame of a data message and sends it, or leaves that to the caller: with
@@ -220,66 +212,6 @@ func (w *writer) free() {
 	}
 }
 
-// defers reports whether what was just added can wait for company, and sees
-// that it does not wait for long. The caller holds mu.
-func (w *writer) defers() bool {
-	return w.holds() && w.box.pending() < coalesceMax && w.arm()
-}
-
-// arm sees that somebody flushes before long, and reports whether that is so. The caller
-// holds mu.
-func (w *writer) arm() bool {
-	switch {
-	case w.armed:
-		return true
-	case w.flushing: // then whoever does sends it, but might be overtaken by the end
-		return w.round == nil || w.round.crowd == nil
-	case w.round != nil:
-		w.armed = w.round.add(w)
-		return w.armed
-	}
-	w.armed = true
-	if r := w.seldom(); r.timer == nil {
-		r.timer = time.AfterFunc(coalesceTime, w.release)
-	} else {
-		r.timer.Reset(coalesceTime)
-	}
-	return true
-}
-
-// disarm is for when nothing is held back any more. The caller holds mu.
-func (w *writer) disarm() {
-	w.armed = false
-	if w.round != nil {
-		w.round.drop(w)
-	} else {
-		w.rare.timer.Stop()
-	}
-}
-
-// joins has the round of an event loop see to what is held back from now on.
-func (w *writer) joins(r *round) {
-	w.leaves()
-	w.mu.Lock()
-	if w.armed {
-		w.disarm()
-	}
-	w.round = r
-	w.unlockFlush()
-}
-
-// sendHeld sends what is held back for company, and what somebody has left to a driver.
-func (w *writer) sendHeld() {
-	w.mu.Lock()
-	if w.catchUp(); w.round != nil && w.armed {
-		w.disarm()
-		w.unlockFlush()
-	} else {
-		w.mu.Unlock()
-	}
-	w.resume()
-}
-
 // rest is called by the reader when it has no more to hand out. What is written from now
 // on takes along what is left to the round.
 func (w *writer) rest() {
@@ -288,84 +220,6 @@ func (w *writer) rest() {
 	} else {
 		w.release()
 	}
-}
-
-// release ends a deferral: what was held back is sent, without waiting. A writer
-// who still finds that it holds has the lock before release has it.
-func (w *writer) release() {
-	w.company.letGo()
-	w.mu.Lock()
-	if w.armed {
-		w.disarm()
-	}
-	w.unlockFlush()
-}
-
-// letGo is release for the round, which has taken the writer from its list.
-func (w *writer) letGo() {
-	if w.lends() {
-		w.took(w.t.try(&w.box.sending))
-	}
-}
-
-// lockLetGo locks mu, unless somebody has it, who may be compressing what would keep
-// others waiting: then a goroutine waits instead, and it returns false.
-func (w *writer) lockLetGo() (locked bool) {
-	w.company.letGo()
-	if !w.mu.TryLock() {
-		go w.release()
-		return false
-	}
-	w.armed = false
-	return true
-}
-
-// lends is letGo up to its send. True says that it is to be made, and took to be called
-// after it: until then the writer flushes.
-func (w *writer) lends() bool {
-	if !w.lockLetGo() {
-		return false
-	}
-	if w.flushing || w.over || w.waits || w.pending() == 0 {
-		w.unlockFlush()
-		return false
-	}
-	w.flushing = true
-	w.box.own, w.box.ctx = ticket{}, context.Background()
-	w.box.p, w.box.q = w.box.lendAll()
-	w.mu.Unlock()
-	return true
-}
-
-// offer is letGo whose send is j's if it returns true. given is to be called then.
-func (w *writer) offer(j joint) (joined bool) {
-	if !w.lends() {
-		return false
-	}
-	s := &w.box.sending
-	if len(s.q) == 0 && w.t.queue(j, s) {
-		return true
-	}
-	w.took(w.t.try(s))
-	return false
-}
-
-func (w *writer) given(j joint) { w.took(w.t.queued(j, &w.box.sending)) }
-
-// took notes what came of a send. It waits for no lock either.
-func (w *writer) took(n int, err error) {
-	if !w.mu.TryLock() {
-		go func() { w.mu.Lock(); w.tookLocked(n, err) }()
-		return
-	}
-	w.tookLocked(n, err)
-}
-
-func (w *writer) tookLocked(n int, err error) {
-	if !w.tried(n, err) {
-		w.runOn()
-	}
-	w.unlockPass()
 }
 
 // enqueue queues a whole message and sees that it leaves, without waiting.
