@@ -438,7 +438,7 @@ func (f *flusher) pass() {
 	case f.box.pending() == 0:
 		f.flushing = false
 		f.box.wakeSent()
-		if f.full && len(f.box.held) == 0 {
+		if f.full {
 			f.full = false
 			f.news |= tidingsDrained
 		}

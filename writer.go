@@ -64,7 +64,7 @@ func (w *writer) writeAny(ctx context.Context, op Opcode, p []byte, pc *parcel) 
 	}
 	// The peer has the front of a message that ends here: it needs the rest.
 	ends := inside && !pc.more && op == OpContinuation
-	if w.queues && !ends && w.overflows(len(p)) {
+	if w.queues && !ends && w.overflows(len(p), inside) {
 		w.mu.Unlock()
 		return false, false, ErrSendLimit
 	}
@@ -113,7 +113,7 @@ func (w *writer) queue(op Opcode, final bool, p []byte) {
 		return
 	}
 	w.load().add(&w.out, op, final, p)
-	w.filled()
+	w.filled(int64(w.pending()))
 	if w.defers() {
 		w.mu.Unlock()
 		return
@@ -127,29 +127,34 @@ func (w *writer) queueLarge(op Opcode, final bool, p []byte) {
 	w.load().addReferred(&w.out, op, final, p)
 	w.trySend()
 	w.box.detach()
-	w.filled()
+	w.filled(int64(w.pending()))
 	w.unlockPass()
 }
 
-// filled notes whether the queue is full enough to say when it has drained. The
-// caller holds mu.
-func (w *writer) filled() {
-	if limit := w.set.sendLimit; limit > 0 && w.box.size() > limit/2 {
+// filled notes whether size is so much that it is to be said when the queue has
+// drained. The caller holds mu.
+func (w *writer) filled(size int64) {
+	if limit := w.set.sendLimit; limit > 0 && size > limit/2 {
 		w.full = true
 	}
 }
 
 // overflows reports whether n more bytes are too many for the queue, and notes
-// that it was full. The caller holds mu.
-func (w *writer) overflows(n int) bool {
-	limit, size := w.set.sendLimit, w.load().size()
-	if !w.flushing {
-		size = int64(len(w.box.held)) // the rest is held back for company alone
+// that it was full. A fragment of the open message does not compete with what waits
+// for that to end. The caller holds mu.
+func (w *writer) overflows(n int, inside bool) bool {
+	limit, box := w.set.sendLimit, w.load()
+	var size int64
+	if w.flushing { // otherwise it is held back for company alone
+		size = int64(box.pending())
+	}
+	if !inside {
+		size += int64(len(box.held))
 	}
 	if limit <= 0 || size+int64(n) <= limit {
 		return false
 	}
-	w.full = w.full || w.box.size() > 0 // what never fits is no reason to wait for Drain
+	w.full = w.full || size > 0 // what never fits is no reason to wait for Drain
 	w.shelve()
 	return true
 }
@@ -230,7 +235,7 @@ func (w *writer) enqueue(op Opcode, p []byte, pc *parcel) error {
 	case err != nil:
 	case w.out.closed:
 		err = errClosing
-	case w.overflows(len(p)):
+	case w.overflows(len(p), false):
 		err = ErrSendLimit
 	case w.open:
 		if pc != nil {
@@ -239,7 +244,7 @@ func (w *writer) enqueue(op Opcode, p []byte, pc *parcel) error {
 		}
 		box := w.load()
 		box.hold(w.out.appendFrame(box.held, op, true, p, newMaskingKey))
-		w.filled()
+		w.filled(box.size())
 	default:
 		if pc != nil {
 			op, p = pc.seal()

@@ -1,0 +1,73 @@
+package websocket
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// connectQueueing returns a connection as an Engine has it, whose transport takes
+// what the test wants.
+func connectQueueing(t *testing.T, cfg ConnConfig) (*Conn, *drivenTransport) {
+	t.Helper()
+	cfg.Heartbeat, cfg.Role = -1, RoleServer
+	agreed, err := agreedAlready(&cfg)
+	require.NoError(t, err)
+	tr := &drivenTransport{meets: func() {}}
+	c := new(Conn)
+	c.init(tr, established{role: cfg.Role, settings: cfg.settings(), agreement: agreed})
+	c.l.drains = true
+	c.l.wr.neverWait()
+	return c, tr
+}
+
+// takesAll has the transport take all there is to send. It reports whether the
+// driver has been told that the queue has drained.
+func (t *drivenTransport) takesAll(c *Conn) (drained bool) {
+	t.takes = 1 << 30
+	for was := int64(-1); was != c.BufferedAmount(); {
+		was = c.BufferedAmount()
+		c.l.wr.resume()
+	}
+	t.takes = 0
+	return c.l.rd.bell.answer()&wakeDrain != 0
+}
+
+// What waits for a message in fragments to end does not keep that from going on, and
+// the queue has drained once all is sent that can be.
+func TestHeldDoesNotHoldUpItsWriter(t *testing.T) {
+	c, tr := connectQueueing(t, ConnConfig{SendLimit: 40_000})
+	piece := make([]byte, 20_000)
+	w, err := c.Writer(bg, MessageBinary)
+	require.NoError(t, err)
+	_, err = w.Write(piece)
+	require.NoError(t, err)
+	require.True(t, tr.takesAll(c))
+	for c.Send(MessageBinary, make([]byte, 10_000)) == nil {
+		continue
+	}
+	require.Equal(t, int64(30_012), c.BufferedAmount())
+
+	_, err = w.Write(piece)
+	require.NoError(t, err)
+	_, err = w.Write(piece)
+	require.ErrorIs(t, err, ErrSendLimit, "its own fragments count")
+	require.True(t, tr.takesAll(c))
+	_, err = w.Write(piece)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	require.Equal(t, int64(50_018), c.BufferedAmount())
+	assert.True(t, tr.takesAll(c))
+	assert.Zero(t, c.BufferedAmount())
+
+	w, err = c.Writer(bg, MessageBinary)
+	require.NoError(t, err)
+	_, err = w.Write(make([]byte, 40_001))
+	require.ErrorIs(t, err, ErrSendLimit)
+	require.NoError(t, c.Send(MessageText, []byte("little")))
+	_, err = w.Write([]byte("x"))
+	require.NoError(t, err)
+	require.NoError(t, w.Flush())
+	assert.False(t, tr.takesAll(c), "nothing was full that drains")
+}
