@@ -58,12 +58,14 @@ func (w *writer) writeAny(ctx context.Context, op Opcode, p []byte, pc *parcel) 
 		err := w.enqueue(op, p, pc)
 		return false, err == nil, err
 	}
-	if err := w.turn(ctx, inside); err != nil {
-		w.mu.Unlock()
-		return false, false, err
-	}
 	// The peer has the front of a message that ends here: it needs the rest.
 	ends := inside && !pc.more && op == OpContinuation
+	for again := true; again; again = w.queues && !ends && w.makesRoom(len(p), inside) {
+		if err := w.turn(ctx, inside); err != nil {
+			w.mu.Unlock()
+			return false, false, err
+		}
+	}
 	if w.queues && !ends && w.overflows(len(p), inside) {
 		w.mu.Unlock()
 		return false, false, ErrSendLimit
@@ -139,23 +141,40 @@ func (w *writer) filled(size int64) {
 	}
 }
 
+// queued returns how many bytes stand in the queue before what is to be added. A
+// fragment of the open message does not compete with what waits for that to end. The
+// caller holds mu.
+func (w *writer) queued(inside bool) int64 {
+	switch {
+	case w.box == nil:
+		return 0
+	case inside:
+		return int64(w.pending())
+	}
+	return w.box.size()
+}
+
+// makesRoom sends what is held back for company alone, if n more bytes fit into the
+// queue without it and not with it. True says that it may have: then it has released
+// mu meanwhile. The caller holds mu.
+func (w *writer) makesRoom(n int, inside bool) bool {
+	limit, size := w.set.sendLimit, int64(n)
+	if w.flushing || w.over || w.pending() == 0 || limit <= 0 || size > limit || size+w.queued(inside) <= limit {
+		return false
+	}
+	w.unlockFlush()
+	w.mu.Lock()
+	return true
+}
+
 // overflows reports whether n more bytes are too many for the queue, and notes
-// that it was full. A fragment of the open message does not compete with what waits
-// for that to end. The caller holds mu.
+// that it was full. The caller holds mu.
 func (w *writer) overflows(n int, inside bool) bool {
-	limit, box := w.set.sendLimit, w.load()
-	var size int64
-	if w.flushing { // otherwise it is held back for company alone
-		size = int64(box.pending())
-	}
-	if !inside {
-		size += int64(len(box.held))
-	}
+	limit, size := w.set.sendLimit, w.queued(inside)
 	if limit <= 0 || size+int64(n) <= limit {
 		return false
 	}
 	w.full = w.full || size > 0 // what never fits is no reason to wait for Drain
-	w.shelve()
 	return true
 }
 
@@ -230,6 +249,9 @@ func (w *writer) rest() {
 // enqueue queues a whole message and sees that it leaves, without waiting.
 func (w *writer) enqueue(op Opcode, p []byte, pc *parcel) error {
 	w.mu.Lock()
+	for w.makesRoom(len(p), false) {
+		continue
+	}
 	err := w.err()
 	switch {
 	case err != nil:

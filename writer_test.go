@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"io"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -70,4 +71,50 @@ func TestHeldDoesNotHoldUpItsWriter(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, w.Flush())
 	assert.False(t, tr.takesAll(c), "nothing was full that drains")
+}
+
+// What waits for company stands in the queue too, and is sent when there is no room
+// for it.
+func TestSendLimitWithCompany(t *testing.T) {
+	overTransports(t, func(t *testing.T, pair pairFunc) {
+		c, peer := connectScripted(t, pair, RoleServer, ConnConfig{Heartbeat: -1, SendLimit: 100})
+		peer.sends(peer.text("a"), peer.text("b"), peer.text("c"))
+		go io.Copy(io.Discard, peer.br)
+		most := int64(0)
+		for m, err := range c.Messages(bg) {
+			require.NoError(t, err)
+			if string(m.Data) == "b" {
+				break
+			}
+			for n := 0; n < 50 && c.Send(MessageText, make([]byte, 70)) == nil; n++ {
+				most = max(most, c.BufferedAmount())
+			}
+		}
+		assert.LessOrEqual(t, most, int64(100))
+	})
+	for name, send := range map[string]func(c *Conn, p []byte) error{
+		"Send":  func(c *Conn, p []byte) error { return c.Send(MessageBinary, p) },
+		"Write": func(c *Conn, p []byte) error { return c.Write(bg, MessageBinary, p) },
+		"Writer": func(c *Conn, p []byte) error {
+			w, err := c.Writer(bg, MessageBinary)
+			if err != nil {
+				return err
+			}
+			_, _ = w.Write(p)
+			return w.Close()
+		},
+	} {
+		c, tr := connectQueueing(t, ConnConfig{SendLimit: 1000})
+		tr.takes = 1 << 30
+		for range 20 {
+			c.l.wr.hold()
+			require.NoError(t, send(c, make([]byte, 700)), name)
+			require.LessOrEqual(t, c.BufferedAmount(), int64(1000), name)
+		}
+		c, tr = connectQueueing(t, ConnConfig{SendLimit: 1000})
+		c.l.wr.hold()
+		require.NoError(t, send(c, make([]byte, 700)), name)
+		require.ErrorIs(t, send(c, make([]byte, 700)), ErrSendLimit, name)
+		assert.True(t, tr.takesAll(c), name)
+	}
 }
