@@ -603,3 +603,77 @@ func TestCloseAfterCloseReadIsNotAnswered(t *testing.T) {
 		require.ErrorIs(t, c.Close(StatusNormalClosure, ""), os.ErrDeadlineExceeded)
 	}
 }
+
+// What was accepted behind an open Writer is sent before the close frame as long as it
+// does not come between fragments.
+func TestCloseSendsWhatIsHeld(t *testing.T) {
+	const fragment = "a fragment"
+	write := func(ctx context.Context, w *MessageWriter) error {
+		w.SetContext(ctx)
+		if _, err := w.WriteString(fragment); err != nil {
+			return err
+		}
+		return w.Flush()
+	}
+	for name, tt := range map[string]struct {
+		behind func(t *testing.T, c *Conn, w *MessageWriter)
+		want   []string
+	}{
+		"nothing": {func(*testing.T, *Conn, *MessageWriter) {}, []string{"held"}},
+		"a fragment that was given up": {func(t *testing.T, _ *Conn, w *MessageWriter) {
+			ctx, cancel := context.WithTimeout(bg, 10*time.Millisecond)
+			defer cancel()
+			require.ErrorIs(t, write(ctx, w), context.DeadlineExceeded)
+		}, []string{"held"}},
+		"a fragment": {func(t *testing.T, c *Conn, w *MessageWriter) {
+			go write(bg, w)
+			waitUntil(t, func() bool { return c.waiting() > 0 })
+		}, []string{fragment}},
+		"a fragment, and one that was given up": {func(t *testing.T, c *Conn, w *MessageWriter) {
+			ctx, cancel := context.WithCancel(bg)
+			first := async(func() error { return write(ctx, w) })
+			waitUntil(t, func() bool { return c.waiting() > 0 })
+			c.l.wr.mu.Lock()
+			c.l.wr.box.queue[0].bonds |= bondSealed // as if its first byte had been sent
+			c.l.wr.mu.Unlock()
+			cancel()
+			require.ErrorIs(t, <-first, context.Canceled)
+			ctx, cancel = context.WithTimeout(bg, 10*time.Millisecond)
+			defer cancel()
+			require.ErrorIs(t, write(ctx, w), context.DeadlineExceeded)
+		}, []string{fragment}},
+		"its end": {func(t *testing.T, c *Conn, w *MessageWriter) {
+			go c.l.write(bg, OpText, []byte("whole"), &parcel{op: OpText, p: []byte("whole"), inside: true})
+			waitUntil(t, func() bool { return c.waiting() > 0 })
+		}, []string{"whole", "held"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, peer := connectScripted(t, tcpPair, RoleServer, ConnConfig{Heartbeat: -1, SendLimit: -1})
+			go c.Write(bg, MessageBinary, make([]byte, stuckSize))
+			waitUntil(t, func() bool { return c.BufferedAmount() > 0 })
+			w, err := c.Writer(bg, MessageText)
+			require.NoError(t, err)
+			tt.behind(t, c, w)
+			require.NoError(t, c.Send(MessageText, []byte("held")))
+			closed := async(func() error { return c.Close(StatusNormalClosure, "") })
+			waitUntil(t, func() bool { return c.State() == StateClosing })
+			require.Len(t, peer.expect(OpBinary), stuckSize)
+			for _, want := range tt.want {
+				require.Equal(t, want, peer.expect(OpText))
+			}
+			peer.expect(OpClose)
+			peer.send(peer.closeFrame(StatusNormalClosure, ""))
+			require.NoError(t, within(t, time.Minute, closed))
+		})
+	}
+}
+
+// waiting returns how many wait for others to send.
+func (c *Conn) waiting() int {
+	c.l.wr.mu.Lock()
+	defer c.l.wr.mu.Unlock()
+	if c.l.wr.box == nil {
+		return 0
+	}
+	return len(c.l.wr.box.queue)
+}

@@ -307,7 +307,8 @@ func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
 
 // Writer begins a message of type t that is written in fragments (RFC 6455,
 // section 5.4), waiting for another such message to end first. ctx covers the
-// writer's calls too, until its SetContext. Errors are as for Write.
+// writer's calls too, until its SetContext. What Send accepts meanwhile is sent
+// after the message, or as Close says. Errors are as for Write.
 func (c *Conn) Writer(ctx context.Context, t MessageType) (*MessageWriter, error) {
 	if err := c.l.wr.set.sendable(ctx, t, nil); err != nil {
 		return nil, err
@@ -434,6 +435,9 @@ var errPingSize = errors.New("websocket: ping payload longer than 125 bytes")
 // with no reason sends a close frame without a body. A reason is cut, between
 // characters, to the 123 bytes there is room for. One that is not UTF-8 is an error,
 // and is sent with U+FFFD for what is wrong with it.
+//
+// What Send has accepted behind a Writer of whose message a part has been sent, and not
+// its end, is dropped: nothing may come between the two (section 5.4).
 func (c *Conn) Close(code StatusCode, reason string) error { return c.l.close(code, reason) }
 
 // CloseNow ends the connection at once, without a handshake: what has not been

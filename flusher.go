@@ -358,8 +358,11 @@ func (f *flusher) settle(ctx context.Context, tk ticket) (accepted bool, err err
 		return true, nil
 	case f.over:
 		return false, f.err()
-	case !tk.sealed && f.box.remove(tk.from, tk.to):
+	case tk.bonds&bondSealed == 0 && f.box.remove(tk.from, tk.to):
 		f.box.moveDown(tk)
+		if tk.bonds&bondInside != 0 {
+			f.seldom().begun = tk.bonds&bondBegun != 0
+		}
 		return false, ctx.Err()
 	}
 	if tk.referred {

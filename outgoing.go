@@ -17,8 +17,17 @@ const everything = math.MaxInt64
 type ticket struct {
 	from, to int64
 	referred bool // the payload is not copied
-	sealed   bool // it is sent whatever happens: what follows refers to it
+	bonds    bonds
 }
+
+// bonds say what a write has to do with others.
+type bonds uint8
+
+const (
+	bondSealed bonds = 1 << iota // it is sent whatever happens: what follows refers to it
+	bondInside                   // it is a fragment
+	bondBegun                    // of a message that had some before
+)
 
 // A writeWaiter waits for its ticket's bytes to be sent by somebody else.
 type writeWaiter struct {

@@ -17,6 +17,7 @@ type rarely struct {
 	spares uint8        // its length
 
 	freed chan struct{} // closed when a message in fragments has ended, if somebody waits
+	begun bool          // the peer has the front of the open message, or will, and needs the rest
 	timer *time.Timer   // ends a deferral
 	// Where the last heartbeat ends, and how far writing was when last asked.
 	beat, beatSeen int64

@@ -70,10 +70,16 @@ func (w *writer) writeAny(ctx context.Context, op Opcode, p []byte, pc *parcel) 
 		w.mu.Unlock()
 		return false, false, ErrSendLimit
 	}
-	final, sealed := true, false
+	final, bonds := true, bonds(0)
 	if pc != nil {
+		if pc.z != nil {
+			bonds |= bondSealed
+		}
 		op, p = pc.seal()
-		final, sealed = !pc.more, pc.z != nil
+		final = !pc.more
+	}
+	if inside {
+		bonds |= w.goesOn(!final)
 	}
 	if w.queues {
 		w.queue(op, final, p)
@@ -85,7 +91,7 @@ func (w *writer) writeAny(ctx context.Context, op Opcode, p []byte, pc *parcel) 
 	} else {
 		tk = w.load().addReferred(&w.out, op, final, p)
 	}
-	tk.sealed = sealed
+	tk.bonds = bonds
 	if !tk.referred && w.defers() {
 		w.mu.Unlock()
 		return false, true, nil
@@ -221,11 +227,29 @@ func (w *writer) begin(ctx context.Context) error {
 func (w *writer) end() {
 	w.mu.Lock()
 	w.open = false
+	w.goesOn(false)
 	if w.box != nil {
 		w.box.release()
 	}
 	w.free()
 	w.unlockFlush()
+}
+
+// begun reports whether something of the open message has been added, and not all. The
+// caller holds mu.
+func (w *writer) begun() bool { return w.rare != nil && w.rare.begun }
+
+// goesOn says whether the open message goes on behind the fragment that is added, and
+// returns that fragment's bonds. The caller holds mu.
+func (w *writer) goesOn(more bool) bonds {
+	b := bondInside
+	if w.begun() {
+		b |= bondBegun
+	}
+	if more || w.begun() {
+		w.seldom().begun = more
+	}
+	return b
 }
 
 // free lets those go on who wait in turn. The caller holds mu.
@@ -333,8 +357,9 @@ func (w *writer) sends() bool {
 	return w.flushing && w.pending() > 0
 }
 
-// close queues the close frame behind everything accepted so far. It reports
-// whether this call was the one.
+// close queues the close frame behind everything accepted so far, but for what waits
+// for a message to end that never will: no other may come between its fragments (RFC
+// 6455, section 5.4). It reports whether this call was the one.
 func (w *writer) close(code StatusCode, reason string) bool {
 	w.mu.Lock()
 	if w.over || w.out.closed {
@@ -342,7 +367,10 @@ func (w *writer) close(code StatusCode, reason string) bool {
 		return false
 	}
 	box := w.load()
-	box.held = nil // it could only follow the close frame
+	if w.begun() {
+		box.held = nil
+	}
+	box.release()
 	box.room(maxHeader + maxControlPayload)
 	box.set(w.out.appendClose(box.buf, code, reason, newMaskingKey))
 	w.free()
