@@ -257,8 +257,8 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 // back from a later call. When ctx ends first, Write returns its error: if
 // nothing of the message had been sent, nothing will be; otherwise its rest is
 // still sent, before anything else, and the connection stays usable. (With
-// Compression.SendTakeover a compressed message is sent in any case: those after
-// it may refer to it.) A text
+// Compression.SendTakeover a message that has been compressed is sent in any case:
+// those after it may refer to it.) A text
 // message that is not UTF-8 is refused with ErrInvalidText (RFC 6455, section
 // 5.6). On a connection that is closing or closed the error matches
 // net.ErrClosed and, if there is one, the cause.

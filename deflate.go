@@ -13,10 +13,11 @@ type deflater struct {
 	window    deflateWindow
 	level     int
 	threshold int
-	// history is the window, with takeover, from the first message on. It goes
-	// with the writer's lock, under which the order of the frames is decided.
-	history *flate.Window
 }
+
+// longSeal is from how many bytes on it takes long to compress a message, as others
+// see it who want the writer's lock.
+const longSeal = 4 << 10
 
 // newDeflater returns nil if nothing was agreed on, or nothing is wanted.
 func newDeflater(d deflation) *deflater {
@@ -77,6 +78,9 @@ func (z *deflater) alone(pc parcel, insist bool, shared *flate.Shared) parcel {
 	return pc
 }
 
+// history returns an empty window for what the connection sends.
+func (z *deflater) history() *flate.Window { return flate.NewWindow(int(z.window.bits)) }
+
 // room returns a buffer with room for p compressed, however bad.
 func (z *deflater) room(p []byte) []byte {
 	return bufpool.Get(len(p) + len(p)>>10 + 64)
@@ -90,40 +94,33 @@ type parcel struct {
 	inside bool // it is part of a message in fragments
 	more   bool // which goes on after it
 
-	// What refers to a window is compressed when its frame is added, since the
-	// peer's window sees messages in the order in which they are sent. z is nil
-	// for everything else.
+	// What refers to a window is compressed when it is its turn to be sent, since
+	// the peer's window sees messages in that order. z is nil for everything else.
 	z      *deflater
-	window *flate.Window // of a fragment; nil for z's history
+	window *flate.Window // of a fragment; nil for that of the connection
 	says   []byte        // what p says, if that is compressed already and only has to enter the window
 }
 
-// seal returns what the frame is to have, having compressed what refers to a
-// window. That frame has to be sent from now on: what follows may refer to it. The
-// caller holds the writer's lock.
-func (pc *parcel) seal() (Opcode, []byte) {
-	z := pc.z
-	if z == nil {
-		return pc.op, pc.p
-	}
-	window := pc.window
+// long reports whether it takes long to seal.
+func (pc *parcel) long() bool { return pc.says == nil && len(pc.p) >= longSeal }
+
+// seal compresses what refers to a window, which is history if it has none of its own.
+// Its frame has to be sent from now on: what follows may refer to it.
+func (pc *parcel) seal(history *flate.Window) {
+	z, window := pc.z, pc.window
 	if window == nil {
-		if z.history == nil {
-			z.history = flate.NewWindow(int(z.window.bits))
-		}
-		window = z.history
+		window = history
 	}
 	if pc.says != nil {
 		window.Add(pc.says)
-		return pc.op, pc.p
+		return
 	}
 	pc.p = flate.AppendFragment(z.room(pc.p), pc.p, window, int(z.window.bits), z.level, !pc.more)
 	pc.pooled = true
-	return pc.op, pc.p
 }
 
 // open takes back what pack did, for a message whose place in the order is not
-// known yet.
+// known yet, or that would have to wait for it.
 func (pc *parcel) open() {
 	if pc.says != nil {
 		pc.p = pc.says

@@ -279,7 +279,9 @@ type Compression struct {
 
 	// SendTakeover keeps a window from one message to the next for what this
 	// side sends, unless the peer forbids it. Messages are then compressed one
-	// after the other, in the order in which they are sent.
+	// after the other, in the order in which they are sent. Send, and all that
+	// writes under an Engine, does not wait for that: what it would have to wait
+	// for, a long message or the end of a Writer's, leaves its own uncompressed.
 	SendTakeover bool
 
 	// ReceiveTakeover lets the peer do so for what this side receives.

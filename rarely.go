@@ -5,6 +5,8 @@ package websocket
 import (
 	"sync"
 	"time"
+
+	"github.com/seed86893212/websocket/internal/flate"
 )
 
 // A rarely is what a flusher and its writer need only once somebody has to wait, a
@@ -16,9 +18,13 @@ type rarely struct {
 	spare  *writeWaiter // a list of waiters for those to come
 	spares uint8        // its length
 
-	freed chan struct{} // closed when a message in fragments has ended, if somebody waits
+	freed chan struct{} // closed when open or sealing has ended, if somebody waits
 	begun bool          // the peer has the front of the open message, or will, and needs the rest
 	timer *time.Timer   // ends a deferral
+
+	window  *flate.Window // what the peer's has seen, with takeover, from the first message on
+	sealing bool          // somebody compresses without the lock, and it is nobody else's turn
+
 	// Where the last heartbeat ends, and how far writing was when last asked.
 	beat, beatSeen int64
 }

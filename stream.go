@@ -218,7 +218,7 @@ func (w *MessageWriter) fragment(p []byte, final bool) (accepted bool, err error
 	accepted, err = w.l.write(toWaitWith(w.ctx, &w.l.link), pc.op, p, &pc)
 	pc.free()
 	if accepted {
-		w.op = OpContinuation
+		w.op, w.z = OpContinuation, pc.z
 	}
 	return accepted, err
 }

@@ -2,7 +2,10 @@
 
 package websocket
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // referMin is the size from which a payload is written from where it is.
 const referMin = 16 << 10
@@ -58,28 +61,28 @@ func (w *writer) writeAny(ctx context.Context, op Opcode, p []byte, pc *parcel) 
 		err := w.enqueue(op, p, pc)
 		return false, err == nil, err
 	}
-	// The peer has the front of a message that ends here: it needs the rest.
-	ends := inside && !pc.more && op == OpContinuation
-	for again := true; again; again = w.queues && !ends && w.makesRoom(len(p), inside) {
-		if err := w.turn(ctx, inside); err != nil {
-			w.mu.Unlock()
-			return false, false, err
-		}
-	}
-	if w.queues && !ends && w.overflows(len(p), inside) {
+	if err := w.admit(ctx, op, p, pc); err != nil {
 		w.mu.Unlock()
-		return false, false, ErrSendLimit
+		return false, false, err
 	}
 	final, bonds := true, bonds(0)
 	if pc != nil {
+		if err := w.seal(pc); err != nil {
+			w.mu.Unlock()
+			return false, false, err
+		}
 		if pc.z != nil {
 			bonds |= bondSealed
 		}
-		op, p = pc.seal()
-		final = !pc.more
+		op, p, final = pc.op, pc.p, !pc.more
 	}
-	if inside {
+	switch {
+	case inside:
 		bonds |= w.goesOn(!final)
+	case w.open && w.begun(): // since it began to be compressed
+		w.keep(op, p)
+		w.mu.Unlock()
+		return false, true, nil
 	}
 	if w.queues {
 		w.queue(op, final, p)
@@ -102,6 +105,79 @@ func (w *writer) writeAny(ctx context.Context, op Opcode, p []byte, pc *parcel) 
 	accepted, err = w.join(ctx, tk)
 	return false, accepted, err
 }
+
+// admit waits until a frame may be added, unless nobody may wait, and reports why it is
+// not. The caller holds mu, which is released meanwhile.
+func (w *writer) admit(ctx context.Context, op Opcode, p []byte, pc *parcel) error {
+	inside, seals := pc != nil && pc.inside, pc != nil && pc.z != nil
+	// The peer has the front of a message that ends here: it needs the rest.
+	ends := inside && !pc.more && op == OpContinuation
+	for again := true; again; again = w.queues && !ends && w.makesRoom(len(p), inside) {
+		if err := w.turn(ctx, inside, seals); err != nil {
+			return err
+		}
+	}
+	if w.queues && !ends && w.overflows(len(p), inside) {
+		return ErrSendLimit
+	}
+	return nil
+}
+
+// seal compresses what refers to a window, now that it is its turn to be sent. Others
+// who want that wait for it; but where nobody may wait, what would have to stays as it
+// is. The error is why it may not be added any more. The caller holds mu, which is
+// released meanwhile.
+func (w *writer) seal(pc *parcel) error {
+	if pc.z != nil && w.sealing() {
+		pc.open()
+	}
+	if pc.z == nil {
+		return nil
+	}
+	r := w.seldom()
+	if r.window == nil && pc.window == nil {
+		r.window = pc.z.history()
+	}
+	w.sealWith(r, pc)
+	return w.ended()
+}
+
+// sealing reports whether somebody compresses without the lock what is to be sent before
+// all else that is compressed. The caller holds mu.
+func (w *writer) sealing() bool { return w.rare != nil && w.rare.sealing }
+
+// sealWith is the compressing, for which it gives mu away if it takes long.
+func (w *writer) sealWith(r *rarely, pc *parcel) {
+	window, long, done := r.window, pc.long(), false
+	if long {
+		r.sealing = true
+		w.mu.Unlock()
+	}
+	defer func() {
+		if long {
+			w.mu.Lock()
+			r.sealing = false
+			w.free()
+		}
+		if !done { // a panic: who knows what has become of the window
+			w.tear()
+		}
+	}()
+	pc.seal(window)
+	done = true
+}
+
+// tear has writing fail. The caller holds mu, which is released.
+func (w *writer) tear() {
+	w.flushed(errTorn)
+	w.free()
+	if !w.flushing {
+		w.clear()
+	}
+	w.unlockTell()
+}
+
+var errTorn = errors.New("websocket: a message could not be compressed")
 
 // nearlyFull reports whether n more bytes fill more than half of the queue. The
 // caller holds mu.
@@ -184,19 +260,26 @@ func (w *writer) overflows(n int, inside bool) bool {
 	return true
 }
 
-// turn waits until a data frame may be added. The caller holds mu.
-func (w *writer) turn(ctx context.Context, inside bool) error {
+// ended returns why no data frame may be added any more, nil if one may. The caller
+// holds mu.
+func (w *writer) ended() error {
+	if err := w.err(); err != nil || !w.out.closed {
+		return err
+	}
+	return errClosing
+}
+
+// turn waits until a data frame may be added, which is sealed first if seals says so.
+// The caller holds mu, which is released meanwhile.
+func (w *writer) turn(ctx context.Context, inside, seals bool) error {
 	for {
-		if w.over {
-			return w.err()
-		}
-		if w.out.closed {
-			return errClosing
+		if err := w.ended(); err != nil {
+			return err
 		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if !w.open || inside {
+		if (!w.open || inside) && !(seals && w.sealing() && !w.queues) {
 			return nil
 		}
 		r := w.seldom()
@@ -213,11 +296,12 @@ func (w *writer) turn(ctx context.Context, inside bool) error {
 	}
 }
 
-// begin opens a message in fragments, end ends it.
+// begin opens a message in fragments, end ends it. What is being compressed is sent
+// before, or held back where nobody may wait.
 func (w *writer) begin(ctx context.Context) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err := w.turn(ctx, false); err != nil {
+	if err := w.turn(ctx, false, true); err != nil {
 		return err
 	}
 	w.open = true
@@ -276,30 +360,34 @@ func (w *writer) enqueue(op Opcode, p []byte, pc *parcel) error {
 	for w.makesRoom(len(p), false) {
 		continue
 	}
-	err := w.err()
+	err := w.ended()
+	if err == nil && w.overflows(len(p), false) {
+		err = ErrSendLimit
+	}
+	if err == nil && pc != nil {
+		if w.open { // frames of the open message will be sent before it
+			pc.open()
+		}
+		err = w.seal(pc)
+		op, p = pc.op, pc.p
+	}
 	switch {
 	case err != nil:
-	case w.out.closed:
-		err = errClosing
-	case w.overflows(len(p), false):
-		err = ErrSendLimit
-	case w.open:
-		if pc != nil {
-			pc.open() // frames of the open message will be sent before it
-			op, p = pc.op, pc.p
-		}
-		box := w.load()
-		box.hold(w.out.appendFrame(box.held, op, true, p, newMaskingKey))
-		w.filled(box.size())
+	case w.open && (w.begun() || pc == nil || pc.z == nil):
+		w.keep(op, p)
 	default:
-		if pc != nil {
-			op, p = pc.seal()
-		}
 		w.queue(op, true, p)
 		return nil
 	}
 	w.mu.Unlock()
 	return err
+}
+
+// keep holds a whole message back until the open one has ended. The caller holds mu.
+func (w *writer) keep(op Opcode, p []byte) {
+	box := w.load()
+	box.hold(w.out.appendFrame(box.held, op, true, p, newMaskingKey))
+	w.filled(box.size())
 }
 
 // pong answers a ping (RFC 6455, section 5.5.3): in company with what follows,
@@ -319,11 +407,9 @@ func (w *writer) pong(payload []byte) {
 // ping queues a ping and sees that it leaves.
 func (w *writer) ping(payload []byte) error {
 	w.mu.Lock()
-	err := w.err()
+	err := w.ended()
 	switch {
 	case err != nil:
-	case w.out.closed:
-		err = errClosing
 	case !w.load().pingFits(payload) && w.set.sendLimit > 0 && w.box.size() > w.set.sendLimit: // room of its own
 		err = ErrSendLimit
 	default:
