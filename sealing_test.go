@@ -113,7 +113,8 @@ func TestNobodyWaitsForCompression(t *testing.T) {
 	require.NoError(t, within(t, time.Minute, later))
 }
 
-// What was being compressed as the connection was closed is not sent.
+// What was being compressed as the connection was closed is not sent, and the window
+// is given up all the same.
 func TestCloseWhileCompressing(t *testing.T) {
 	for name, end := range map[string]func(c *Conn) error{
 		"Close":    func(c *Conn) error { return c.Close(StatusNormalClosure, "") },
@@ -130,6 +131,7 @@ func TestCloseWhileCompressing(t *testing.T) {
 			err := within(t, time.Minute, read)
 			assert.Equal(t, name == "Close", CloseStatus(err) == StatusNormalClosure, "%v", err)
 			<-c.Done()
+			assert.Zero(t, c.sendWindow(), name)
 		}
 	}
 }
@@ -217,5 +219,24 @@ func TestPanicWhileCompressing(t *testing.T) {
 		assert.ErrorIs(t, c.Write(ctx, MessageBinary, p), errTorn)
 		assert.Zero(t, c.BufferedAmount())
 		require.NoError(t, c.CloseNow())
+	}
+}
+
+// Done: "everything it held has been given up".
+func TestEndGivesUpWindow(t *testing.T) {
+	client, server := connectPair(t, tcpPair, deflating("permessage-deflate", Compression{}))
+	done := async(func() error { return echo(server, "read") })
+	require.NoError(t, client.WriteText(bg, sampleText(4000)))
+	_, _, err := client.Read(bg)
+	require.NoError(t, err)
+	for _, c := range []*Conn{client, server} {
+		require.NotZero(t, c.sendWindow())
+	}
+	require.NoError(t, client.Close(StatusNormalClosure, ""))
+	<-done
+	for _, c := range []*Conn{client, server} {
+		<-c.Done()
+		assert.Zero(t, c.sendWindow())
+		assert.Zero(t, c.l.rd.z.history.Size())
 	}
 }

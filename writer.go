@@ -482,6 +482,7 @@ func (w *writer) shut() {
 	w.over = true
 	if w.rare != nil {
 		w.rare.err = nil // errShut takes its place
+		w.rare.window = nil
 	}
 	w.free()
 	if w.armed {
