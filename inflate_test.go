@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -190,7 +191,7 @@ func TestInflatedLimit(t *testing.T) {
 	require.Greater(t, len(b), 5004)
 	f.write(b)
 	assert.Equal(t, []string{describe("binary", random)}, f.found)
-	f.write(wire("c2 7e 2000"))
+	f.write(wire("c2 7f 0000000000020000"))
 	assert.Equal(t, "fail 1009 message longer than 5000 bytes", f.found[1], "from the header")
 
 	// What is too long is so whatever comes after it, and however it was cut.
@@ -213,6 +214,34 @@ func TestInflatedLimit(t *testing.T) {
 		f.write(wire("00 7e 00ff " + strings.Repeat("000000ffff", 51)))
 	}
 	assert.Equal(t, []string{"fail 1009 message longer than 1000 bytes"}, f.found)
+}
+
+// A message within the limit may be longer on the wire, if its compressor was flushed
+// often.
+func TestOftenFlushed(t *testing.T) {
+	for _, every := range []int{1, 2, 8, 64} {
+		text := []byte(sampleText(20_000))
+		var b bytes.Buffer
+		z, err := stdflate.NewWriter(&b, stdflate.HuffmanOnly)
+		require.NoError(t, err)
+		for piece := range slices.Chunk(text, every) {
+			_, err = z.Write(piece)
+			require.NoError(t, err)
+			require.NoError(t, z.Flush())
+		}
+		body := b.Bytes()[:b.Len()-4]
+		require.Greater(t, len(body)*2, len(text))
+		frame := append(FrameHeader{Final: true, RSV1: true, Opcode: OpText, PayloadLength: int64(len(body))}.Append(nil), body...)
+		for limit, want := range map[int]string{
+			len(text):     describe("text", text),
+			len(text) - 1: fmt.Sprintf("fail 1009 message longer than %d bytes", len(text)-1),
+		} {
+			f := newInflatingFeed(t, RoleClient, int64(limit), way{}, deflateWindow{bits: 15})
+			f.write(frame)
+			assert.Equal(t, []string{want}, f.found, "flushed every %d bytes: %d", every, len(body))
+			f.in.z.free()
+		}
+	}
 }
 
 // CHECKLIST 3: a bomb is found before it has cost memory.

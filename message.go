@@ -53,14 +53,14 @@ func (j *joiner) data(op Opcode, length int64, packed bool) *CloseError {
 	return nil
 }
 
-// most returns how many bytes the message's frames may have. Compressed, a message
-// that cannot be compressed is a little longer than it is, and so is each frame that
-// it is flushed into.
+// most returns how many bytes the message's frames may have. Compressed, they may be
+// more than the message has, which the inflation counts: a compressor that is flushed
+// after each byte makes seven of it, or eleven. They are not kept, but take time.
 func (j *joiner) most() int64 {
 	if !j.packed {
 		return j.bound
 	}
-	more := j.bound>>3 + 16*j.frames + 1<<10
+	more := 15*min(j.bound, math.MaxInt64/32) + 16*j.frames + 1<<10
 	return j.bound + min(more, math.MaxInt64-j.bound)
 }
 
