@@ -426,37 +426,10 @@ func TestHeartbeatAfterAMessage(t *testing.T) {
 // Who reads and writes on one goroutine does not read while it writes. A peer that sends and
 // takes nothing is found all the same; one that takes it slowly is not dead.
 func TestHeartbeatOfWhoTakesNothing(t *testing.T) {
-	echoes := map[string]func(c *Conn) error{
-		"Messages": func(c *Conn) error {
-			for m, err := range c.Messages(bg) {
-				if err != nil {
-					return err
-				}
-				if err := c.Write(bg, m.Type, m.Data); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
-		"Read": func(c *Conn) error {
-			for {
-				typ, p, err := c.Read(bg)
-				if err != nil {
-					return err
-				}
-				if err := c.Write(bg, typ, p); err != nil {
-					return err
-				}
-			}
-		},
-		"Serve": func(c *Conn) error {
-			return (&Events{Message: func(c *Conn, typ MessageType, p []byte) { _ = c.Write(bg, typ, p) }}).Serve(bg, c)
-		},
-	}
-	for name, echo := range echoes {
+	for _, mode := range []string{"messages", "read", "into", "serve"} {
 		synctest.Test(t, func(t *testing.T) {
 			c, peer := connectScripted(t, pipePair, RoleServer, beating)
-			served := async(func() error { return echo(c) })
+			served := async(func() error { return echo(c, mode) })
 			go func() {
 				for {
 					if _, err := peer.Write(peer.text("x")); err != nil {
@@ -465,21 +438,21 @@ func TestHeartbeatOfWhoTakesNothing(t *testing.T) {
 				}
 			}()
 			begun := time.Now()
-			require.ErrorIs(t, <-served, ErrHeartbeat, name)
-			assert.LessOrEqual(t, time.Since(begun), 2*beating.Heartbeat+2*beating.HeartbeatTimeout, name)
+			require.ErrorIs(t, <-served, ErrHeartbeat, mode)
+			assert.LessOrEqual(t, time.Since(begun), 2*beating.Heartbeat+2*beating.HeartbeatTimeout, mode)
 			peer.Close()
 		})
 		synctest.Test(t, func(t *testing.T) {
 			c, peer := connectScripted(t, pipePair, RoleServer, beating)
-			served := async(func() error { return echo(c) })
+			served := async(func() error { return echo(c, mode) })
 			go peer.Write(peer.frame(OpBinary, true, string(make([]byte, 1<<20))))
 			p := make([]byte, 32<<10)
 			for range 1 << 20 / len(p) { // more than twice as long as it takes to find the other one
 				_, err := io.ReadFull(peer.br, p)
-				require.NoError(t, err, name)
+				require.NoError(t, err, mode)
 				time.Sleep(time.Second)
 			}
-			require.NoError(t, c.Err(), name)
+			require.NoError(t, c.Err(), mode)
 			c.CloseNow()
 			peer.Close()
 			<-served
