@@ -153,16 +153,15 @@ func (m *doorman) admit(v *visit, nc net.Conn) error {
 	err := m.begin(v, nc, m.latest())
 	if err == nil {
 		err = m.shake(v, nc)
-		refuses := err == nil && v.refused != nil
-		if refuses { // close may end that as well
+		if err == nil && v.refused != nil { // close may end that as well
 			err = reply(v, nc)
 		}
 		if late := m.end(v); err == nil {
 			err = late
 		}
-		if err == nil && !refuses {
-			err = reply(v, nc)
-		}
+	}
+	if err == nil && v.refused == nil {
+		err = reply(v, nc)
 	}
 	switch {
 	case err != nil:

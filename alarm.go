@@ -155,9 +155,11 @@ func (a *alarm) inUser() bool { return a.reading.Load()&readUser != 0 }
 func (a *alarm) answered() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.reading.Store(0); !a.swept {
-		a.reading.Store(readLate)
+	flags := uint32(0)
+	if !a.swept {
+		flags = readLate
 	}
+	a.reading.Store(flags)
 	a.keep.received()
 	a.keep.park(a.now())
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -117,12 +116,9 @@ func TestDialProxyFunctionChangesNothing(t *testing.T) {
 // TLS within TLS: whoever does not listen any more is not said goodbye to, which may take five
 // seconds. The pipe has no buffer, so that it would.
 func TestDialTLSWithinTLSIsBounded(t *testing.T) {
-	cert := testCertificate()
-	pool := x509.NewCertPool()
-	pool.AddCert(cert.Leaf)
 	near, far := net.Pipe()
 	go func() {
-		c := tls.Server(far, &tls.Config{Certificates: []tls.Certificate{cert}})
+		c := tls.Server(far, &tls.Config{Certificates: []tls.Certificate{testCertificate()}})
 		br := bufio.NewReader(c)
 		if _, err := http.ReadRequest(br); err != nil {
 			return
@@ -131,7 +127,7 @@ func TestDialTLSWithinTLSIsBounded(t *testing.T) {
 		_, _ = br.Read(make([]byte, 10)) // of the ClientHello, and then nothing more
 	}()
 	opts := through(t, "https://localhost/")
-	opts.TLSConfig = &tls.Config{RootCAs: pool}
+	opts.TLSConfig = trustsTests()
 	opts.NetDial = func(context.Context, string, string) (net.Conn, error) { return near, nil }
 	ctx, cancel := context.WithCancel(bg)
 	time.AfterFunc(100*time.Millisecond, cancel)
@@ -151,12 +147,11 @@ func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) { return h.nc, n
 
 // The same for a server whose answer nobody reads.
 func TestUpgradeOverTLSIsBounded(t *testing.T) {
-	cert := testCertificate()
-	pool := x509.NewCertPool()
-	pool.AddCert(cert.Leaf)
 	near, far := net.Pipe()
-	s := tls.Server(near, &tls.Config{Certificates: []tls.Certificate{cert}})
-	c := tls.Client(far, &tls.Config{RootCAs: pool, ServerName: "localhost", MaxVersion: tls.VersionTLS12})
+	s := tls.Server(near, &tls.Config{Certificates: []tls.Certificate{testCertificate()}})
+	config := trustsTests()
+	config.MaxVersion = tls.VersionTLS12
+	c := tls.Client(far, config)
 	go func() { _ = c.Handshake() }()
 	require.NoError(t, s.Handshake())
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(rawRequest + "\r\n")))

@@ -322,3 +322,15 @@ func TestShutdownGivesUpLoops(t *testing.T) {
 		}
 	}
 }
+
+// A ping of a loop is a quarter of the interval late at most: one sweep finds what came, and another
+// that it is time.
+func TestSweepsForHeartbeats(t *testing.T) {
+	for _, cfg := range []ConnConfig{{}, {HeartbeatTimeout: -1}, {Heartbeat: time.Minute, HeartbeatTimeout: time.Second}, {Heartbeat: 1}} {
+		c := &Conn{}
+		c.l.wr.set = cfg.settings()
+		every := (&driven{c: c}).sweepEvery()
+		assert.Positive(t, every)
+		assert.LessOrEqual(t, 2*every, max(c.l.wr.set.heartbeat/4, 2))
+	}
+}

@@ -341,11 +341,7 @@ func isHandshakeHeader(canonical string) bool {
 // isAnswerHeader reports whether a header must not or need not go out with a
 // 101, which has no content (RFC 9110, section 15.2).
 func isAnswerHeader(canonical string) bool {
-	switch canonical {
-	case "X-Content-Type-Options":
-		return true
-	}
-	return isContentHeader(canonical) || isHandshakeHeader(canonical)
+	return canonical == "X-Content-Type-Options" || isContentHeader(canonical) || isHandshakeHeader(canonical)
 }
 
 // isContentHeader reports whether a header describes the content that it goes out with.

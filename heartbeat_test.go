@@ -370,30 +370,13 @@ func TestHeartbeatOfAges(t *testing.T) {
 
 // A ping is a quarter of the interval late at most, whenever a message came.
 func TestHeartbeatAfterAMessage(t *testing.T) {
-	for name, read := range map[string]func(c *Conn) error{
-		"Read": func(c *Conn) error {
-			for {
-				if _, _, err := c.Read(bg); err != nil {
-					return err
-				}
-			}
-		},
-		"Messages": func(c *Conn) error {
-			for _, err := range c.Messages(bg) {
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		},
-		"Serve": func(c *Conn) error { return (&Events{}).Serve(bg, c) },
-	} {
+	for _, mode := range []string{"read", "into", "messages", "stream", "serve"} {
 		for _, pause := range []time.Duration{time.Millisecond, time.Second, 9 * time.Second, 11 * time.Second, 33 * time.Second} {
 			synctest.Test(t, func(t *testing.T) {
 				cfg := beating
 				cfg.HeartbeatTimeout = -1
 				c, peer := connectScripted(t, pipePair, RoleServer, cfg)
-				go read(c)
+				go echo(c, mode)
 				pings := make(chan time.Time, 10)
 				go func() {
 					for {
@@ -414,8 +397,8 @@ func TestHeartbeatAfterAMessage(t *testing.T) {
 					<-pings
 				}
 				late := (<-pings).Sub(last)
-				assert.GreaterOrEqual(t, late, cfg.Heartbeat, "%s, %v", name, pause)
-				assert.LessOrEqual(t, late, cfg.Heartbeat+cfg.Heartbeat/4+time.Second, "%s, %v", name, pause)
+				assert.GreaterOrEqual(t, late, cfg.Heartbeat, "%s, %v", mode, pause)
+				assert.LessOrEqual(t, late, cfg.Heartbeat+cfg.Heartbeat/4+time.Second, "%s, %v", mode, pause)
 				peer.Close()
 				c.CloseNow()
 			})

@@ -600,37 +600,16 @@ func TestServeEndsWithTheDeadlineOfItsListener(t *testing.T) {
 // Shutdown ends a refusal that nobody reads, however long a handshake may take.
 func TestShutdownEndsARefusal(t *testing.T) {
 	e := newEngine(t, nil)
-	l := &pipeListener{conns: make(chan net.Conn, 1), done: make(chan struct{})}
+	near, far := net.Pipe()
+	l := wstest.Listen(func(net.Conn) net.Conn { return near })
 	served := async(func() error {
 		return e.Serve(l, &ListenOptions{Upgrade: &UpgradeOptions{HandshakeTimeout: -1}}, &Events{})
 	})
-	near, far := net.Pipe()
-	l.conns <- near
-	_, err := io.WriteString(far, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	_, err := l.Dial(bg, "", "")
+	require.NoError(t, err)
+	_, err = io.WriteString(far, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 	require.NoError(t, err)
 	time.Sleep(20 * time.Millisecond) // it is being answered
 	require.NoError(t, e.Shutdown(bg))
 	require.ErrorIs(t, within(t, 8*time.Second, served), ErrEngineClosed)
 }
-
-// A pipeListener has connections that are not of the system.
-type pipeListener struct {
-	conns chan net.Conn
-	done  chan struct{}
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case nc := <-l.conns:
-		return nc, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error {
-	close(l.done)
-	return nil
-}
-
-func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }

@@ -92,8 +92,8 @@ func (r *readerRole) doom() bool {
 }
 
 // closer is how a closing call comes by the role: it has taken it, or somebody
-// who will finish the handshake has it, or it can wait until it is freed. With inUser
-// the holder may be the one who calls.
+// who will finish the handshake has it, or it can wait until it is freed; without freed, for
+// the end. With inUser the holder may be the one who calls.
 func (r *readerRole) closer(inUser bool) (taken, busy bool, freed <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -3,7 +3,6 @@ package websocket
 import (
 	"bufio"
 	"crypto/tls"
-	"crypto/x509"
 	"net"
 	"testing"
 	"time"
@@ -15,12 +14,9 @@ import (
 // CHECKLIST 14: Close is bounded, also by a peer that does not listen to TLS's goodbye. A pipe has
 // no buffer, so that it has to.
 func TestCloseOverTLSIsBounded(t *testing.T) {
-	cert := testCertificate()
-	pool := x509.NewCertPool()
-	pool.AddCert(cert.Leaf)
 	a, b := net.Pipe()
-	client := tls.Client(a, &tls.Config{RootCAs: pool, ServerName: "localhost"})
-	server := tls.Server(noDeadlines{b}, &tls.Config{Certificates: []tls.Certificate{cert}, SessionTicketsDisabled: true})
+	client := tls.Client(a, trustsTests())
+	server := tls.Server(noDeadlines{b}, &tls.Config{Certificates: []tls.Certificate{testCertificate()}, SessionTicketsDisabled: true})
 	go func() { _ = server.Handshake() }()
 	require.NoError(t, client.Handshake())
 	c, err := NewConn(server, &ConnConfig{Role: RoleServer, Heartbeat: -1, CloseTimeout: 100 * time.Millisecond})

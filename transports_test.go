@@ -70,16 +70,20 @@ func tcpPair(t testing.TB) (client, server net.Conn) {
 func tlsPair(t testing.TB) (client, server net.Conn) {
 	t.Helper()
 	a, b := tcpPair(t)
-	cert := testCertificate()
-	pool := x509.NewCertPool()
-	pool.AddCert(cert.Leaf)
-	c := tls.Client(a, &tls.Config{RootCAs: pool, ServerName: "localhost"})
-	s := tls.Server(b, &tls.Config{Certificates: []tls.Certificate{cert}})
+	c := tls.Client(a, trustsTests())
+	s := tls.Server(b, &tls.Config{Certificates: []tls.Certificate{testCertificate()}})
 	done := make(chan error, 1)
 	go func() { done <- s.Handshake() }()
 	require.NoError(t, c.Handshake())
 	require.NoError(t, <-done)
 	return c, s
+}
+
+// trustsTests is the configuration of a client that trusts testCertificate.
+func trustsTests() *tls.Config {
+	pool := x509.NewCertPool()
+	pool.AddCert(testCertificate().Leaf)
+	return &tls.Config{RootCAs: pool, ServerName: "localhost"}
 }
 
 // testCertificate returns a certificate of its own authority for localhost.

@@ -429,7 +429,7 @@ func (w *writer) heartbeat() {
 	w.seldom().beats(w.written()+int64(w.pending()), w.written())
 }
 
-// slow asks the pulse.
+// slow reports whether the peer takes what is sent slowly, or not at all: see rarely.
 func (w *writer) slow() (slow, stuck bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

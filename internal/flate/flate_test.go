@@ -227,7 +227,8 @@ func TestTakeoverRatio(t *testing.T) {
 	}
 }
 
-// A long message by itself gets smaller where the shortest matches are passed over: with them it is 115.
+// A long message by itself gets smaller where the shortest matches are passed over. With them it has 1.15 times what
+// a search of all of it leaves.
 func TestLongRatio(t *testing.T) {
 	packed := make(map[int]int)
 	for _, p := range jsonMessages(31, 50, 16384) {
