@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -79,13 +80,24 @@ func dialError(ctx, bounded context.Context, timeout time.Duration, err error) e
 	case judged && he.StatusCode != 0:
 		return he // an answer is worth more than the time it took
 	case contextEnd(ctx) != nil:
-		return handshakeError(0, "given up", contextEnd(ctx))
+		return handshakeError(0, "given up"+stoppedAt(err), contextEnd(ctx))
 	case contextEnd(bounded) != nil:
-		return handshakeError(0, fmt.Sprintf("not done within %v", timeout), os.ErrDeadlineExceeded)
+		return handshakeError(0, fmt.Sprintf("not done within %v%s", timeout, stoppedAt(err)), os.ErrDeadlineExceeded)
 	case judged:
 		return he
 	}
 	return handshakeError(0, "", err)
+}
+
+// stoppedAt tells, in brackets, the step that an error stopped, without what it
+// says of a connection that was closed under it.
+func stoppedAt(err error) string {
+	text := strings.TrimPrefix(err.Error(), "websocket: handshake: ")
+	var op *net.OpError
+	if errors.As(err, &op) && errors.Is(op, net.ErrClosed) {
+		text = strings.TrimSuffix(text, ": "+op.Error())
+	}
+	return " (" + text + ")"
 }
 
 // contextEnd returns why ctx ended, nil if it goes on. The network keeps the

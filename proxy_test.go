@@ -244,6 +244,7 @@ func TestProxyIsBoundedInTime(t *testing.T) {
 			start := time.Now()
 			_, err := Dial(context.Background(), "ws://a/", opts)
 			assert.ErrorIs(t, err, os.ErrDeadlineExceeded, proxy)
+			assert.ErrorContains(t, err, "(proxy p: ")
 			assert.Equal(t, DefaultHandshakeTimeout, time.Since(start), proxy)
 
 			ctx, cancel := context.WithCancel(context.Background())
