@@ -442,3 +442,26 @@ func TestHeartbeatOfWhoTakesNothing(t *testing.T) {
 		})
 	}
 }
+
+// CHECKLIST 14: a connection that has ended leaves no timer.
+func TestEndLeavesNoTimer(t *testing.T) {
+	overTransports(t, func(t *testing.T, pair func(testing.TB) (client, server net.Conn)) {
+		client, server := connectPair(t, pair, ConnConfig{Heartbeat: time.Hour})
+		read := async(func() error { _, _, err := server.Read(bg); return err })
+		require.Eventually(t, func() bool {
+			server.l.mu.Lock()
+			defer server.l.mu.Unlock()
+			return server.l.alarm.timer != nil
+		}, time.Minute, time.Millisecond)
+		require.NoError(t, client.Close(StatusNormalClosure, ""))
+		require.Error(t, within(t, time.Minute, read))
+		for _, c := range []*Conn{client, server} {
+			within(t, time.Minute, c.Done())
+			c.l.mu.Lock()
+			if timer := c.l.alarm.timer; timer != nil {
+				assert.False(t, timer.Stop(), "it still runs")
+			}
+			c.l.mu.Unlock()
+		}
+	})
+}

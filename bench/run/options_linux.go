@@ -2,9 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path"
@@ -96,7 +96,7 @@ func parseOptions(args []string) (*options, error) {
 	o := &options{}
 	f := flag.NewFlagSet("run", flag.ContinueOnError)
 	libs := f.String("libs", defaultLibs, "servers, by name or pattern (ours-*), separated by commas; all for all")
-	loads := f.String("workloads", "", "workloads, by name or pattern, separated by commas; all for all (default the first 24)")
+	loads := f.String("workloads", "", fmt.Sprintf("workloads, by name or pattern, separated by commas; all for all (default the first %d)", defaultWorkloads))
 	f.IntVar(&o.rounds, "rounds", 3, "how often everything is measured")
 	f.DurationVar(&o.warmup, "warmup", 300*time.Millisecond, "load before each measurement")
 	f.DurationVar(&o.measure, "measure", 800*time.Millisecond, "how long each measurement lasts")
@@ -235,7 +235,7 @@ func (o *options) contestants(bin string) ([]contestant, error) {
 		chosen = append(chosen, contestant{Library: l, command: args})
 	}
 	if len(chosen) == 0 {
-		return nil, io.ErrUnexpectedEOF
+		return nil, errors.New("no server to measure: -libs none wants an -extra")
 	}
 	return chosen, nil
 }
