@@ -668,6 +668,73 @@ func TestCloseSendsWhatIsHeld(t *testing.T) {
 	}
 }
 
+// The end of a message in fragments that others follow, since Close took it for sent, is
+// not taken back; nor is its beginning, for which Close dropped what was held back.
+func TestCloseReliesOnFragments(t *testing.T) {
+	locked := func(c *Conn, what func(w *writer) bool) func() bool {
+		return func() bool {
+			c.l.wr.mu.Lock()
+			defer c.l.wr.mu.Unlock()
+			return what(&c.l.wr)
+		}
+	}
+	const size = 16 << 20 // more than the kernel takes
+	closed := func(w *writer) bool { return w.out.closed }
+	t.Run("end", func(t *testing.T) {
+		c, peer := connectPair(t, tcpPair, ConnConfig{Heartbeat: -1, SendLimit: -1, MaxMessageSize: -1})
+		ctx, cancel := context.WithTimeout(bg, 200*time.Millisecond)
+		defer cancel()
+		w, err := c.Writer(ctx, MessageBinary)
+		require.NoError(t, err)
+		_, err = w.Write(make([]byte, size))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NoError(t, c.Send(MessageText, []byte("held")))
+		ctx, cancel = context.WithCancel(bg)
+		w.SetContext(ctx)
+		ended := async(w.Close)
+		waitUntil(t, locked(c, func(w *writer) bool { return !w.begun() && len(w.box.queue) > 0 }))
+		done := async(func() error { return c.Close(StatusNormalClosure, "") })
+		waitUntil(t, locked(c, closed))
+		cancel()
+		require.NoError(t, within(t, time.Minute, ended), "it is sent")
+		_, p, err := peer.Read(bg)
+		require.NoError(t, err)
+		assert.Len(t, p, size)
+		_, p, err = peer.Read(bg)
+		require.NoError(t, err)
+		assert.Equal(t, "held", string(p))
+		_, _, err = peer.Read(bg)
+		assert.Equal(t, StatusNormalClosure, CloseStatus(err), "%v", err)
+		require.NoError(t, within(t, time.Minute, done))
+	})
+	t.Run("beginning", func(t *testing.T) {
+		c, peer := connectPair(t, tcpPair, ConnConfig{Heartbeat: -1, SendLimit: -1, MaxMessageSize: -1})
+		ctx, cancel := context.WithTimeout(bg, 100*time.Millisecond)
+		defer cancel()
+		require.ErrorIs(t, c.Write(ctx, MessageBinary, make([]byte, size)), context.DeadlineExceeded)
+		ctx, cancel = context.WithCancel(bg)
+		w, err := c.Writer(ctx, MessageBinary)
+		require.NoError(t, err)
+		require.NoError(t, c.Send(MessageText, []byte("held")))
+		written := async(func() error {
+			n, err := w.Write(make([]byte, 5000))
+			assert.Equal(t, 5000, n, "it is sent, and so nothing else is")
+			return err
+		})
+		waitUntil(t, locked(c, func(w *writer) bool { return w.begun() && len(w.box.queue) > 0 }))
+		done := async(func() error { return c.Close(StatusNormalClosure, "") })
+		waitUntil(t, locked(c, closed))
+		cancel()
+		require.ErrorIs(t, within(t, time.Minute, written), context.Canceled)
+		_, p, err := peer.Read(bg)
+		require.NoError(t, err)
+		assert.Len(t, p, size)
+		_, _, err = peer.Read(bg)
+		assert.Equal(t, StatusNormalClosure, CloseStatus(err), "%v", err)
+		require.NoError(t, within(t, time.Minute, done))
+	})
+}
+
 // waiting returns how many wait for others to send.
 func (c *Conn) waiting() int {
 	c.l.wr.mu.Lock()

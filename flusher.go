@@ -350,7 +350,7 @@ func (f *flusher) join(ctx context.Context, tk ticket) (accepted bool, err error
 
 // settle ends a write that waits no longer: its bytes have been sent, or writing has
 // failed, or ctx has ended. In the last case nothing of them is sent if nothing was, unless
-// they are sealed, and otherwise the rest still is. The caller holds mu.
+// others rely on them, and otherwise the rest still is. The caller holds mu.
 func (f *flusher) settle(ctx context.Context, tk ticket) (accepted bool, err error) {
 	f.unlend(&tk)
 	switch {
@@ -358,7 +358,7 @@ func (f *flusher) settle(ctx context.Context, tk ticket) (accepted bool, err err
 		return true, nil
 	case f.over:
 		return false, f.err()
-	case tk.bonds&bondSealed == 0 && f.box.remove(tk.from, tk.to):
+	case !f.reliedOn(tk) && f.box.remove(tk.from, tk.to):
 		f.box.moveDown(tk)
 		if tk.bonds&bondInside != 0 {
 			f.seldom().begun = tk.bonds&bondBegun != 0
@@ -369,6 +369,13 @@ func (f *flusher) settle(ctx context.Context, tk ticket) (accepted bool, err err
 		f.box.detach()
 	}
 	return true, ctx.Err()
+}
+
+// reliedOn reports whether bytes must not be taken back: a peer's window is to have seen
+// them, or they are of a message in fragments that the close frame took for sent. The
+// caller holds mu.
+func (f *flusher) reliedOn(tk ticket) bool {
+	return tk.bonds&bondSealed != 0 || tk.bonds&bondInside != 0 && f.out.closed
 }
 
 // unlend waits for the end of a send under way that may be reading tk's payload.
