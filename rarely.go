@@ -23,7 +23,7 @@ type rarely struct {
 	timer *time.Timer   // ends a deferral
 
 	window  *flate.Window // what the peer's has seen, with takeover, from the first message on
-	sealing bool          // somebody compresses without the lock, and it is nobody else's turn
+	sealing int64         // somebody compresses so many bytes without the lock, and it is nobody else's turn
 
 	// Where the last heartbeat ends, and how far writing was when last asked.
 	beat, beatSeen int64

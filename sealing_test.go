@@ -240,3 +240,17 @@ func TestEndGivesUpWindow(t *testing.T) {
 		assert.Zero(t, c.l.rd.z.history.Size())
 	}
 }
+
+// SendLimit bounds also what is being compressed.
+func TestSendLimitWhileCompressing(t *testing.T) {
+	cfg := deflating("permessage-deflate", Compression{Level: 9, Threshold: 1})
+	cfg.SendLimit = int64(len(slowToCompress)) + 100
+	c, _ := connectQueueing(t, cfg)
+	done := async(func() error { return sendSlow(c) })
+	waitUntil(t, c.sealing)
+	err := c.Send(MessageBinary.Uncompressed(), slowToCompress)
+	require.True(t, c.sealing())
+	require.ErrorIs(t, err, ErrSendLimit)
+	require.NoError(t, c.Send(MessageBinary.Uncompressed(), make([]byte, 50)))
+	require.NoError(t, within(t, time.Minute, done))
+}

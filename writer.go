@@ -53,7 +53,7 @@ func (w *writer) write(ctx context.Context, op Opcode, p []byte, pc *parcel) (le
 // unless it is to lead.
 func (w *writer) writeAny(ctx context.Context, op Opcode, p []byte, pc *parcel) (lead, accepted bool, err error) {
 	inside := pc != nil && pc.inside
-	if w.queues && w.open && !inside {
+	if w.queues && !inside { // as Send does
 		w.mu.Unlock()
 		if err := ctx.Err(); err != nil {
 			return false, false, err
@@ -144,19 +144,19 @@ func (w *writer) seal(pc *parcel) error {
 
 // sealing reports whether somebody compresses without the lock what is to be sent before
 // all else that is compressed. The caller holds mu.
-func (w *writer) sealing() bool { return w.rare != nil && w.rare.sealing }
+func (w *writer) sealing() bool { return w.rare != nil && w.rare.sealing > 0 }
 
 // sealWith is the compressing, for which it gives mu away if it takes long.
 func (w *writer) sealWith(r *rarely, pc *parcel) {
 	window, long, done := r.window, pc.long(), false
 	if long {
-		r.sealing = true
+		r.sealing = int64(len(pc.p))
 		w.mu.Unlock()
 	}
 	defer func() {
 		if long {
 			w.mu.Lock()
-			r.sealing = false
+			r.sealing = 0
 			w.free()
 		}
 		if !done { // a panic: who knows what has become of the window
@@ -182,11 +182,7 @@ var errTorn = errors.New("websocket: a message could not be compressed")
 // nearlyFull reports whether n more bytes fill more than half of the queue. The
 // caller holds mu.
 func (w *writer) nearlyFull(n int) bool {
-	size := int64(n)
-	if w.box != nil {
-		size += w.box.size()
-	}
-	return w.set.sendLimit > 0 && size > w.set.sendLimit/2
+	return w.set.sendLimit > 0 && w.queued(false)+int64(n) > w.set.sendLimit/2
 }
 
 // queue adds a frame and sends what can be sent of it without waiting. The caller
@@ -223,17 +219,21 @@ func (w *writer) filled(size int64) {
 	}
 }
 
-// queued returns how many bytes stand in the queue before what is to be added. A
-// fragment of the open message does not compete with what waits for that to end. The
-// caller holds mu.
+// queued returns how many bytes stand in the queue before what is to be added, with
+// those that are being compressed for it. A fragment of the open message does not compete
+// with what waits for that to end. The caller holds mu.
 func (w *writer) queued(inside bool) int64 {
+	var size int64
+	if w.rare != nil {
+		size = w.rare.sealing
+	}
 	switch {
 	case w.box == nil:
-		return 0
+		return size
 	case inside:
-		return int64(w.pending())
+		return size + int64(w.pending())
 	}
-	return w.box.size()
+	return size + w.box.size()
 }
 
 // makesRoom sends what is held back for company alone, if n more bytes fit into the
