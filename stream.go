@@ -191,7 +191,7 @@ func (w *MessageWriter) send(final bool) error {
 	if accepted {
 		w.buf = w.buf[:0]
 	}
-	if final && (accepted || w.ctx != nil && w.ctx.Err() == nil) {
+	if final && (accepted || w.ctx != nil && err != w.ctx.Err()) {
 		w.finish()
 	}
 	return err

@@ -1,8 +1,10 @@
 package websocket
 
 import (
+	"context"
 	"io"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -117,4 +119,68 @@ func TestSendLimitWithCompany(t *testing.T) {
 		require.ErrorIs(t, send(c, make([]byte, 700)), ErrSendLimit, name)
 		assert.True(t, tr.takesAll(c), name)
 	}
+}
+
+// A hookedTransport calls tries before it sends.
+type hookedTransport struct {
+	*drivenTransport
+	tries func()
+}
+
+func (t *hookedTransport) try(s *sending) (int, error) {
+	t.tries()
+	return t.drivenTransport.try(s)
+}
+
+// Attach: "Nothing waits for the engine": not behind a Writer either that somebody opens
+// while Write makes room.
+func TestWriteThatMakesRoomMeetsAWriter(t *testing.T) {
+	c, plain := connectQueueing(t, ConnConfig{SendLimit: 1000})
+	plain.takes = 1 << 30
+	tr := &hookedTransport{plain, func() {}}
+	c.l.wr.t = tr
+	c.l.wr.hold()
+	require.NoError(t, c.Write(bg, MessageBinary, make([]byte, 700)))
+	require.NotZero(t, c.BufferedAmount(), "it waits for company")
+	opened := false
+	tr.tries = func() {
+		tr.tries = func() {}
+		_, err := c.Writer(bg, MessageText)
+		opened = err == nil
+	}
+	ctx, cancel := context.WithTimeout(bg, 2*time.Second)
+	defer cancel()
+	require.NoError(t, c.Write(ctx, MessageBinary, make([]byte, 700)))
+	require.True(t, opened)
+}
+
+// An endingContext ends once it has been asked.
+type endingContext struct {
+	context.Context
+	cancel context.CancelFunc
+}
+
+func (c endingContext) Err() error {
+	defer c.cancel()
+	return c.Context.Err()
+}
+
+// MessageWriter.Close: "Under an Engine whose queue is full, Close returns ErrSendLimit if
+// nothing of the message has been sent, and nothing will be". It makes way also if the
+// context ends in that moment.
+func TestWriterRefusedAsItsContextEnds(t *testing.T) {
+	c, tr := connectQueueing(t, ConnConfig{SendLimit: 1000})
+	require.NoError(t, c.Send(MessageBinary, make([]byte, 900)))
+	w, err := c.Writer(bg, MessageText)
+	require.NoError(t, err)
+	_, err = w.Write(make([]byte, 500))
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(bg)
+	w.SetContext(endingContext{ctx, cancel})
+	require.ErrorIs(t, w.Close(), ErrSendLimit)
+	require.Error(t, ctx.Err())
+	require.True(t, tr.takesAll(c))
+	require.NoError(t, c.Send(MessageText, []byte("next")))
+	tr.takesAll(c)
+	require.Zero(t, c.BufferedAmount(), "what comes next is held back for ever")
 }
