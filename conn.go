@@ -386,10 +386,10 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	p := &c.l.extras().pinger
-	n, payload, answer := p.expect()
-	defer p.forget(n)
 	sent := time.Now()
-	if err := c.SendPing(payload); err != nil {
+	n, answer, err := p.ping(c.SendPing)
+	defer p.forget(n)
+	if err != nil {
 		return 0, err
 	}
 	select {

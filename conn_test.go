@@ -3,12 +3,15 @@ package websocket
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -278,6 +281,27 @@ func TestCloseBothWaysAtOnce(t *testing.T) {
 		assert.NotZero(t, CloseStatus(client.Err()), client.Err())
 		assert.NotZero(t, CloseStatus(server.Err()), server.Err())
 	})
+}
+
+// A pong answers the pings before it (RFC 6455, section 5.5.3), so their numbers tell their order.
+func TestPingsGoOutInOrder(t *testing.T) {
+	var p pinger
+	var last atomic.Uint64
+	var pings sync.WaitGroup
+	for range 8 {
+		pings.Go(func() {
+			for range 1000 {
+				n, _, _ := p.ping(func(payload []byte) error {
+					said := binary.BigEndian.Uint64(payload)
+					runtime.Gosched()
+					assert.Less(t, last.Swap(said), said)
+					return nil
+				})
+				p.forget(n)
+			}
+		})
+	}
+	pings.Wait()
 }
 
 func TestPing(t *testing.T) {

@@ -10,14 +10,23 @@ import (
 
 // A pinger knows which pings wait for their pong.
 type pinger struct {
+	order   sync.Mutex // held from a ping's number to its place in the queue
 	mu      sync.Mutex
 	before  uint64                   // the first ping says one more: a random number, so that none of the caller's has it
 	last    uint64                   // what the last ping said
 	waiting map[uint64]chan struct{} // nil while nobody waits
 }
 
-// expect returns a new ping's number, its payload, and a channel that is closed when its
-// pong has come. forget must be called in the end.
+// ping sends a new ping, behind those with lower numbers. It returns its number and a channel
+// that is closed when its pong has come. forget must be called in the end.
+func (p *pinger) ping(send func(payload []byte) error) (n uint64, answer <-chan struct{}, err error) {
+	p.order.Lock()
+	defer p.order.Unlock()
+	n, payload, answer := p.expect()
+	return n, answer, send(payload)
+}
+
+// expect returns a new ping's number, its payload, and the channel for its pong.
 func (p *pinger) expect() (n uint64, payload []byte, answer <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
