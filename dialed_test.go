@@ -177,12 +177,14 @@ func TestDialErrorsOfFunctions(t *testing.T) {
 	require.ErrorIs(t, err, mine)
 	assert.Zero(t, err.(*HandshakeError).StatusCode, "nor has the proxy") //nolint:errorlint // as above
 
-	opts.Proxy = func(*http.Request) (*url.URL, error) {
-		return nil, fmt.Errorf("%w: %w", mine, &url.Error{Op: "Get", URL: "http://wpad/proxy.pac", Err: errors.New("connection refused")})
+	for _, op := range []string{"Get", "parse"} {
+		opts.Proxy = func(*http.Request) (*url.URL, error) {
+			return nil, fmt.Errorf("%w: %w", mine, &url.Error{Op: op, URL: "http://wpad/proxy.pac", Err: errors.New("refused")})
+		}
+		_, err = Dial(bg, "ws://a.example/", opts)
+		require.ErrorIs(t, err, mine)
+		assert.NotContains(t, err.Error(), "not a URL")
 	}
-	_, err = Dial(bg, "ws://a.example/", opts)
-	require.ErrorIs(t, err, mine)
-	assert.NotContains(t, err.Error(), "not a URL")
 }
 
 // The zone of an IPv6 address means something on this machine only: neither a proxy nor a
@@ -203,6 +205,14 @@ func TestDialZone(t *testing.T) {
 	a, b := tcpPair(t)
 	require.NoError(t, b.Close())
 	_, err = Dial(bg, "wss://[fe80::1%25eth0]/", dialingOver(a))
+	require.Error(t, err)
+	assert.Contains(t, err.Error(), "TLS to fe80::1:")
+
+	a, b = tcpPair(t)
+	require.NoError(t, b.Close())
+	opts = through(t, "https://[fe80::1%25eth0]:81/")
+	opts.NetDial = func(context.Context, string, string) (net.Conn, error) { return a, nil }
+	_, err = Dial(bg, "ws://server.example/", opts)
 	require.Error(t, err)
 	assert.Contains(t, err.Error(), "TLS to fe80::1:")
 }

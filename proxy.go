@@ -120,7 +120,7 @@ func tunnelHTTP(ctx context.Context, opts *DialOptions, via *url.URL, address st
 		return nil, err
 	}
 	if via.Scheme == "https" {
-		if nc, err = startTLS(ctx, nc, opts.TLSConfig, via.Hostname(), true); err != nil {
+		if nc, err = startTLS(ctx, nc, opts.TLSConfig, withoutZone(via.Hostname()), true); err != nil {
 			return nil, err
 		}
 	}

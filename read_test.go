@@ -3,6 +3,7 @@ package websocket
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"runtime"
@@ -60,6 +61,20 @@ func TestFacts(t *testing.T) {
 	_, err = c.SyscallConn()
 	require.NoError(t, err)
 	assert.Equal(t, "open closing closed", StateOpen.String()+" "+StateClosing.String()+" "+StateClosed.String())
+}
+
+// The raw connection is below TLS, however often that is there.
+func TestSyscallConnBelowTLS(t *testing.T) {
+	a, b := tlsPair(t)
+	inner := tls.Client(a, trustsTests())
+	done := async(tls.Server(b, &tls.Config{Certificates: []tls.Certificate{testCertificate()}}).Handshake)
+	require.NoError(t, inner.Handshake())
+	require.NoError(t, <-done)
+	c, err := NewConn(inner, &ConnConfig{Role: RoleClient})
+	require.NoError(t, err)
+	defer c.CloseNow()
+	_, err = c.SyscallConn()
+	assert.NoError(t, err)
 }
 
 // A nil context is a programming error that is named, not a crash.

@@ -48,8 +48,7 @@ func lacksScheme(raw string) bool {
 // withoutURL takes the URL out of an error of net/url: there may be a password
 // in it.
 func withoutURL(err error) error {
-	var of *url.Error
-	if errors.As(err, &of) && of.Op == "parse" {
+	if of, ok := err.(*url.Error); ok && of.Op == "parse" { //nolint:errorlint // not one within a caller's own
 		return fmt.Errorf("not a URL: %w", of.Err)
 	}
 	return err
@@ -100,7 +99,7 @@ func normalizeHost(host string) (string, error) {
 		}
 		return "[" + addr.String() + "]", nil
 	}
-	ascii, err := httpguts.PunycodeHostPort(host)
+	ascii, err := httpguts.PunycodeHostPort(strings.ToLower(host))
 	if err != nil {
 		return "", fmt.Errorf("the URL's host %q: %w", host, err)
 	}

@@ -26,6 +26,7 @@ func TestRFC6455_3_URLs(t *testing.T) {
 		"ws://[fe80::1%25eth0]/":       "http://[fe80::1] 80 /",
 		"ws://bücher.example/":         "http://xn--bcher-kva.example 80 /",
 		"ws://b%C3%BCcher.example/":    "http://xn--bcher-kva.example 80 /",
+		"ws://BÜCHER.example/":         "http://xn--bcher-kva.example 80 /",
 		"ws://example.com/ä?ü=a b":     "http://example.com 80 /%C3%A4?%C3%BC=a%20b",
 		"ws://example.com//other/path": "http://example.com 80 //other/path",
 	} {

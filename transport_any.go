@@ -120,7 +120,7 @@ func (t *connTransport) remoteAddr() net.Addr                { return t.nc.Remot
 
 // rawConn looks below TLS.
 func (t *connTransport) rawConn() (syscall.RawConn, error) {
-	nc := t.nc
+	nc := belowTLS(t.nc)
 	if below, ok := nc.(interface{ NetConn() net.Conn }); ok {
 		nc = below.NetConn()
 	}
