@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 )
 
 // EngineOptions are the options of NewEngine. Nil, and the zero value, are good
@@ -52,6 +53,7 @@ type Engine struct {
 
 	mu     sync.Mutex
 	loops  []*engineLoop
+	spent  []*engineLoop              // loops that have been stopped
 	accept map[*net.Listener]struct{} // those that Serve is at; not all can be compared
 	next   int                        // the loop of the next connection
 	own    map[*Conn]struct{}         // served by a goroutine each
@@ -173,8 +175,10 @@ func (e *Engine) Serve(l net.Listener, opts *ListenOptions, ev *Events) error {
 		if d.user != nil {
 			c.SetUserData(d.user)
 		}
-		if e.Attach(c, cmp.Or(d.ev, ev)) != nil {
-			_ = c.Close(StatusGoingAway, "") // the engine has been shut down
+		if e.Attach(c, cmp.Or(d.ev, ev)) != nil { // the engine has been shut down
+			late := time.AfterFunc(lingerTime, func() { _ = c.CloseNow() })
+			_ = c.Close(StatusGoingAway, "")
+			late.Stop()
 		}
 	})
 	e.mu.Lock()
@@ -317,13 +321,14 @@ func (e *Engine) closeAll(end func(c *Conn)) {
 // stop ends the loops, and waits for that, which does not take long.
 func (e *Engine) stop() {
 	e.mu.Lock()
-	loops := e.loops
-	e.loops = nil
-	e.mu.Unlock()
-	for _, l := range loops {
+	for _, l := range e.loops {
 		l.stop()
 	}
-	for _, l := range loops {
+	e.spent = append(e.spent, e.loops...)
+	e.loops = nil
+	spent := e.spent // by others, too
+	e.mu.Unlock()
+	for _, l := range spent {
 		l.wait()
 	}
 }

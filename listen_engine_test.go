@@ -551,6 +551,27 @@ func TestEngineServeEndsWhatItAnswers(t *testing.T) {
 	require.ErrorIs(t, within(t, 10*time.Second, served), ErrEngineClosed)
 }
 
+// A peer that does not answer the close frame then does not hold Serve up.
+func TestEngineServeEndsBesideSilentPeer(t *testing.T) {
+	e := newEngine(t, nil)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	late := lateListener{l, func() {
+		ctx, cancel := context.WithCancel(bg)
+		cancel()
+		_ = e.Shutdown(ctx)
+	}}
+	served := async(func() error {
+		return e.Serve(late, &ListenOptions{Upgrade: &UpgradeOptions{CloseTimeout: -1}}, &Events{})
+	})
+	nc, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	defer nc.Close()
+	_, err = io.WriteString(nc, rawRequest+"\r\n")
+	require.NoError(t, err)
+	require.ErrorIs(t, within(t, 20*time.Second, served), ErrEngineClosed)
+}
+
 // Whoever calls Serve after Shutdown must not leave clients to a listener that nobody
 // accepts from.
 func TestEngineServeAfterShutdownClosesListener(t *testing.T) {
