@@ -174,7 +174,11 @@ func (a *alarm) leave() {
 }
 
 // waits reports whether a read waits for input.
-func (a *alarm) waits() bool { return a.between || a.reading.Load()&readParked != 0 }
+func (a *alarm) waits() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.between || a.reading.Load()&readParked != 0
+}
 
 // look tells keep what reads have done. It reports whether something came since
 // the last time, and whether a read waits; a write that waits for room counts as that. The
@@ -213,7 +217,11 @@ const putOffs = 4
 func (a *alarm) putOff(d time.Duration, owner ticker) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.ending || !a.isOpen() || a.reading.Load()&(readParked|readFirst) != 0 {
+	idle := uint32(readParked | readFirst)
+	if a.swept { // and so nobody else reads
+		idle = readParked
+	}
+	if a.ending || !a.isOpen() || a.reading.Load()&idle != 0 {
 		return false
 	}
 	f := a.foretell()

@@ -122,14 +122,13 @@ func adopt(c *Conn, ev *Events, loop *drivenLoop) *driven {
 		d.wants = poll.Once
 	}
 	c.l.rd.role.stand()
-	if !c.l.adopt(d) {
+	if !c.l.adopt(d, !loop.blocking) {
 		poll.Close(fd)
 		if c.l.rd.role.leave() { // it has ended meanwhile
 			c.l.closeTransport(false)
 		}
 		return nil
 	}
-	c.l.between = !loop.blocking
 	loop.admit(&c.l.wr)
 	_ = raw.nc.Close() // the duplicate keeps the connection
 	return d
@@ -222,8 +221,7 @@ const (
 func (d *driven) receive(in bool) {
 	l := &d.c.l
 	if got := d.loop.got; got != nil && got.n > 0 { // it is in the buffer
-		d.loop.got = nil
-		in = false
+		d.loop.got, in = nil, false
 		l.hear(true)
 	}
 	var ev event
@@ -267,6 +265,9 @@ func (d *driven) receive(in bool) {
 			return
 		case eventStart, eventChunk: // the rest of a message that a MessageReader began
 		default:
+			if d.loop.blocking { // it may take its time
+				l.alarm.enter(false)
+			}
 			d.call(&ev)
 			if ev.kept {
 				l.rd.reuse(&ev)

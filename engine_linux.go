@@ -45,7 +45,7 @@ type engineLoop struct {
 	taken   time.Time     // when events were
 	turns   int           // since the end of a round
 	brief   bool          // those of the last events were, on average
-	behind  bool          // there may be more that have been there for long
+	behind  int           // rounds until all that may have been there for long have had a turn
 	ended   bool
 	done    chan struct{} // closed when everything has been given up
 
@@ -258,13 +258,15 @@ func (l *engineLoop) between(now time.Time) {
 		l.brief = now.Sub(l.taken) < time.Duration(n)*briefTurn
 	}
 	switch {
+	case now.Sub(l.taken) <= loopLate && len(l.events) < loopEvents:
+		l.behind = 0
+	case l.behind > 0: // the poller gives everything a turn
+		l.behind--
 	case now.Sub(l.taken) > loopLate:
-		l.behind = true
-	case len(l.events) < loopEvents:
-		l.behind = false
+		l.behind = len(l.slots)/loopEvents + 1
 	}
 	l.taken = now
-	if !l.behind {
+	if l.behind == 0 {
 		l.sweep(now)
 	}
 }
@@ -426,7 +428,7 @@ func (l *engineLoop) remove(d *driven) {
 // part returns the time between two parts of a sweep.
 func (l *engineLoop) part() time.Duration { return max(l.every/sweepParts, sweepMin) }
 
-// sweep looks after heartbeats: a part of the connections at a time.
+// sweep looks after heartbeats: a part of the connections at a time, and more if it comes late.
 func (l *engineLoop) sweep(now time.Time) {
 	if l.every == 0 || now.Before(l.sweepAt) {
 		return
@@ -435,7 +437,8 @@ func (l *engineLoop) sweep(now time.Time) {
 		l.every, l.sweepAt = 0, time.Time{}
 		return
 	}
-	for n := len(l.slots)/sweepParts + 1; n > 0; n-- {
+	parts := min(1+int(now.Sub(l.sweepAt)/l.part()), sweepParts)
+	for n := min(parts*(len(l.slots)/sweepParts+1), len(l.slots)); n > 0; n-- {
 		if l.swept >= len(l.slots) {
 			l.swept = 0
 		}

@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -332,5 +333,107 @@ func TestSweepsForHeartbeats(t *testing.T) {
 		every := (&driven{c: c}).sweepEvery()
 		assert.Positive(t, every)
 		assert.LessOrEqual(t, 2*every, max(c.l.wr.set.heartbeat/4, 2))
+	}
+}
+
+// A loop that never comes to rest looks after heartbeats as well, once all that may have been there
+// for long has had a turn.
+func TestBusyLoopSweeps(t *testing.T) {
+	l, err := newEngineLoop(false, false, func() {})
+	require.NoError(t, err)
+	defer func() { l.stop(); l.wait() }()
+	done := make(chan struct{})
+	l.call(func() {
+		defer close(done)
+		const rounds = 3
+		l.slots, l.free = make([]*driven, rounds*loopEvents), nil
+		defer func() { l.slots, l.every, l.events = nil, 0, nil }()
+		l.events = l.events[:loopEvents]
+		l.every, l.swept = time.Hour, 0
+		now := time.Now()
+		l.taken, l.sweepAt = now, now
+		for range rounds + 1 { // the late one, and those in which the others have their turn
+			now = now.Add(2 * loopLate)
+			l.between(now)
+			assert.Zero(t, l.swept, "before they have had their turn")
+		}
+		now = now.Add(2 * loopLate)
+		l.between(now)
+		assert.Equal(t, len(l.slots)/sweepParts+1, l.swept)
+		l.swept, l.behind = 0, 0
+		l.sweep(l.sweepAt.Add(l.every))
+		assert.Equal(t, len(l.slots), l.swept, "which is late, and so does all that is due")
+	})
+	<-done
+}
+
+// With Blocking, what has been received is handed out after a write has failed, however long
+// callbacks take.
+func TestBlockingReadGoesOnAfterWritingFailed(t *testing.T) {
+	for name, tc := range map[string]struct{ heartbeat, work time.Duration }{
+		"no heartbeats": {-1, brokenTime / 4},
+		"long":          {0, brokenTime},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newEngine(t, &EngineOptions{Loops: 1, Blocking: true})
+			c, peer := connectScripted(t, tcpPair, RoleServer, ConnConfig{Heartbeat: tc.heartbeat})
+			const many = 9
+			for range many {
+				peer.send(peer.text("x"))
+			}
+			peer.send(peer.closeFrame(4001, "bye"))
+			require.NoError(t, peer.Close())
+			time.Sleep(20 * time.Millisecond)
+			var n atomic.Int32
+			ended := make(chan error, 1)
+			require.NoError(t, e.Attach(c, &Events{
+				Message: func(c *Conn, typ MessageType, p []byte) {
+					n.Add(1)
+					time.Sleep(tc.work)
+					_ = c.Write(bg, typ, p)
+				},
+				Close: func(_ *Conn, err error) { ended <- err },
+			}))
+			err := within(t, time.Minute, ended)
+			assert.Equal(t, StatusCode(4001), CloseStatus(err), "%v", err)
+			assert.EqualValues(t, many, n.Load())
+		})
+	}
+}
+
+// An Engine takes a connection over whose heartbeats have begun.
+func TestAttachWhileHeartbeatsCome(t *testing.T) {
+	e := newEngine(t, &EngineOptions{Loops: 1})
+	for range 100 {
+		c, _ := connectScripted(t, tcpPair, RoleServer, ConnConfig{Heartbeat: 50 * time.Microsecond, HeartbeatTimeout: -1})
+		ctx, cancel := context.WithTimeout(bg, 200*time.Microsecond)
+		_, _, _ = c.Read(ctx)
+		cancel()
+		require.NoError(t, e.Attach(c, &Events{}))
+		c.CloseNow()
+	}
+}
+
+// Shutdown: "Calling it again waits too".
+func TestShutdownAgainWaitsForLoops(t *testing.T) {
+	e, err := NewEngine(&EngineOptions{Loops: 1})
+	require.NoError(t, err)
+	l := e.loops[0]
+	busy, goOn := make(chan struct{}), make(chan struct{})
+	l.call(func() { close(busy); <-goOn })
+	<-busy
+	first := async(func() error { return e.Shutdown(bg) })
+	waitUntil(t, func() bool { e.mu.Lock(); defer e.mu.Unlock(); return e.loops == nil })
+	second := async(func() error { return e.Shutdown(bg) })
+	select {
+	case <-second:
+		t.Error("the loop has not ended")
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(goOn)
+	require.NoError(t, within(t, time.Minute, first))
+	if !t.Failed() {
+		require.NoError(t, within(t, time.Minute, second))
 	}
 }

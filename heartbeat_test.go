@@ -465,3 +465,38 @@ func TestEndLeavesNoTimer(t *testing.T) {
 		}
 	})
 }
+
+// A peer that takes one more ping, and then nothing, is found where one goroutine reads and writes.
+func TestHeartbeatFindsStuckWriteAfterPing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := connectScripted(t, pipePair, RoleServer, beating)
+		served := async(func() error {
+			for m, err := range c.Messages(bg) {
+				if err != nil {
+					return err
+				}
+				time.Sleep(2 * beating.Heartbeat) // work, in which the ping leaves
+				if err := c.Write(bg, m.Type, m.Data); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		peer.send(peer.text("x"))
+		peer.expect(OpPing)
+		go func() {
+			for err := error(nil); err == nil; time.Sleep(time.Second) {
+				_, err = peer.Write(peer.frame(OpPong, true, ""))
+			}
+		}()
+		select {
+		case err := <-served:
+			require.ErrorIs(t, err, ErrHeartbeat)
+		case <-time.After(10 * (beating.Heartbeat + beating.HeartbeatTimeout)):
+			t.Error("it is not found")
+			c.CloseNow()
+		}
+		peer.Close()
+		time.Sleep(2 * time.Second) // the one who sends pongs ends too
+	})
+}

@@ -93,9 +93,9 @@ func (l *link) transport() transport {
 }
 
 // adopt moves the connection to another transport, whose driver asks tick from
-// time to time. The caller holds the role. It fails if somebody is sending or
-// the connection has ended.
-func (l *link) adopt(t transport) bool {
+// time to time; between as in alarm. The caller holds the role. It fails if somebody is
+// sending or the connection has ended.
+func (l *link) adopt(t transport, between bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ending || !l.wr.adopt(t) {
@@ -103,6 +103,7 @@ func (l *link) adopt(t transport) bool {
 	}
 	l.rd.bell.adopt(t) // whose t is the reader's
 	l.alarm.sweep()
+	l.alarm.between = between
 	return true
 }
 
@@ -349,15 +350,22 @@ func (l *link) tick() {
 		l.end(cause, false)
 	case alarmSilent:
 		if slow, stuck := l.wr.slow(); slow || !stuck && !l.alarm.waits() {
+			if !slow { // the last heartbeat has left: whether this one does is what to ask next
+				l.sendHeartbeat()
+			}
 			l.alarm.again(l.wr.set, l, writing)
 			return
 		}
 		l.end(errNoHeartbeat, false)
 	case alarmPing:
-		l.wr.heartbeat()
-		if l.wr.set.trace != nil && l.wr.set.trace.HeartbeatSent != nil {
-			l.wr.set.trace.HeartbeatSent()
-		}
+		l.sendHeartbeat()
+	}
+}
+
+func (l *link) sendHeartbeat() {
+	l.wr.heartbeat()
+	if t := l.wr.set.trace; t != nil && t.HeartbeatSent != nil {
+		t.HeartbeatSent()
 	}
 }
 
