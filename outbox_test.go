@@ -353,3 +353,19 @@ func TestOutboxHeld(t *testing.T) {
 	o.release()
 	assert.Equal(t, int64(5), o.added, "once")
 }
+
+// A long queue does not move for each frame that is added.
+func TestLongQueueRarelyMoves(t *testing.T) {
+	for _, lent := range []int{0, 1} {
+		g := newOutgoing(0)
+		moves, frame := 0, make([]byte, 1000)
+		for was := 0; g.pending() < 4<<20; was = cap(g.buf) {
+			g.lent = lent
+			g.add(&outbound{}, OpBinary, true, frame)
+			if cap(g.buf) != was {
+				moves++
+			}
+		}
+		assert.Less(t, moves, 40, "lent %d", lent)
+	}
+}
