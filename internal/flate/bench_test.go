@@ -49,6 +49,20 @@ func BenchmarkInflateForeign(b *testing.B) {
 	}
 }
 
+// What takes the fewest bytes for what comes of it: a megabyte of the same few.
+func BenchmarkInflateRepeats(b *testing.B) {
+	for _, period := range []int{1, 2, 7, 9, 100} {
+		b.Run(fmt.Sprintf("period=%d", period), func(b *testing.B) {
+			message := make([]byte, 1<<20)
+			for i := range message {
+				message[i] = byte(i % period)
+			}
+			b.SetBytes(int64(len(message)))
+			benchInflate(b, stdMessages(b, stdflate.BestCompression, message), nil)
+		})
+	}
+}
+
 // benchInflate inflates messages over and over.
 func benchInflate(b *testing.B, packed [][]byte, in *flate.Window) {
 	var out []byte
@@ -59,10 +73,10 @@ func benchInflate(b *testing.B, packed [][]byte, in *flate.Window) {
 		z := flate.GetInflater()
 		z.Reset(in, 15)
 		var err error
-		if out, _, err = z.Inflate(out[:0], packed[i%len(packed)], 1<<20); err != nil {
+		if out, _, err = z.Inflate(out[:0], packed[i%len(packed)], 2<<20); err != nil {
 			b.Fatal(err)
 		}
-		if out, _, err = z.End(out, 1<<20); err != nil {
+		if out, _, err = z.End(out, 2<<20); err != nil {
 			b.Fatal(err)
 		}
 		flate.PutInflater(z)

@@ -121,7 +121,13 @@ func (z *Inflater) copyMatch(buf []byte, start, at, dist, length int) (end int, 
 			return end, nil
 		}
 	}
-	if dist < 8 {
+	switch {
+	case dist < 16 && length > 16:
+		for from := at - dist; at < end; { // what there is to repeat is twice as long each time
+			at += copy(buf[at:end], buf[from:at])
+		}
+		return end, nil
+	case dist < 8:
 		for i := range length {
 			buf[at+i] = buf[at+i-dist]
 		}

@@ -457,14 +457,14 @@ func value(e uint32, acc uint64) int {
 func (z *Inflater) match(dst []byte, start, end int) (out []byte, more bool) {
 	n := min(z.rest, end-len(dst))
 	z.rest -= n
-	for n > 0 {
-		var from []byte
-		if before := z.dist - (len(dst) - start); before > 0 {
-			from = z.window.last(before, 0)
-		} else {
-			from = dst[len(dst)-z.dist:]
-		}
+	for before := z.dist - (len(dst) - start); before > 0 && n > 0; before = z.dist - (len(dst) - start) {
+		from := z.window.last(before, 0)
 		from = from[:min(n, len(from))]
+		n -= len(from)
+		dst = append(dst, from...)
+	}
+	for repeats := len(dst) - z.dist; n > 0; {
+		from := dst[repeats:min(repeats+n, len(dst))] // twice as much each time
 		n -= len(from)
 		dst = append(dst, from...)
 	}
