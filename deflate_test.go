@@ -633,3 +633,19 @@ func TestCompressedNetConn(t *testing.T) {
 	var _ net.Conn = a
 	b.Close()
 }
+
+// What comes after this side's close frame goes to nobody, and is not inflated.
+func TestNothingIsInflatedAfterClose(t *testing.T) {
+	cfg := deflating("permessage-deflate", Compression{})
+	c, peer := connectScripted(t, tcpPair, RoleClient, cfg)
+	closed := async(func() error { return c.Close(StatusNormalClosure, "") })
+	peer.expectClose(StatusNormalClosure)
+	front := packed(OpText, []byte("half"), false)
+	peer.send(append(packed(OpText, []byte("all of it"), true), front...))
+	h := FrameHeader{Final: true, Opcode: OpContinuation, PayloadLength: 4}
+	peer.send(append(h.Append(nil), "\xff\xff\xff\xff"...)) // which cannot be inflated
+	peer.send(packed(OpText, []byte("\xc3"), true))         // and no text
+	peer.send(peer.closeFrame(StatusNormalClosure, ""))
+	peer.Close()
+	require.NoError(t, within(t, time.Minute, closed))
+}

@@ -211,10 +211,9 @@ func (d *driven) turn(in, out, word bool) (over bool) {
 }
 
 // A connection that has received many messages hands out no more of them at a
-// time than it can in turnTime, and looks at the clock every now and then.
+// time than it can in turnTime, and looks at the clock now and then, and behind a large one.
 const (
-	turnTime   = 250 * time.Microsecond
-	clockEvery = 16
+	turnTime, clockEvery, turnLarge = 250 * time.Microsecond, 16, 16 << 10
 )
 
 // receive receives once, if there may be something, and hands out what there is.
@@ -227,7 +226,7 @@ func (d *driven) receive(in bool) {
 	var ev event
 	var until time.Duration // since epoch: to ask for that takes half as long as for the time
 	for n := 1; !l.isClosed(); n++ {
-		if n%clockEvery == 0 && !d.loop.blocking {
+		if (n%clockEvery == 0 || len(ev.data) > turnLarge) && !d.loop.blocking {
 			if now := time.Since(epoch); until == 0 {
 				until = now + turnTime
 			} else if now > until {

@@ -212,6 +212,13 @@ func (in *inbound) piece(p []byte, stream bool, ev *event) {
 // with stream as much as makes a piece. The limit holds before memory is spent.
 func (in *inbound) inflate(stream bool, ev *event) {
 	x, j := in.z, &in.join
+	if x.drops {
+		x.stalled, j.text = false, textCheck{}
+		if in.rx.left == 0 {
+			in.endInflated(stream, ev)
+		}
+		return
+	}
 	buf := j.buf
 	if stream {
 		if x.out == nil {

@@ -68,6 +68,34 @@ func TestLoopTellsWaitingFromBusy(t *testing.T) {
 	assert.NoError(t, c.CloseNow())
 }
 
+// Messages that are large, though they came in few bytes, end a turn sooner.
+func TestLoopTurnWithLargeMessages(t *testing.T) {
+	e := newEngine(t, &EngineOptions{Loops: 1})
+	other, quiet := connectScripted(t, tcpPair, RoleServer)
+	heard := make(chan struct{})
+	require.NoError(t, e.Attach(other, &Events{Message: func(*Conn, MessageType, []byte) { close(heard) }}))
+	c, peer := connectScripted(t, tcpPair, RoleClient, deflating("permessage-deflate", Compression{}))
+	const many = 60
+	n, before := 0, 0
+	all := make(chan struct{})
+	peer.send(bytes.Repeat(packed(OpBinary, make([]byte, 1<<20), true), many))
+	require.NoError(t, e.Attach(c, &Events{Message: func(*Conn, MessageType, []byte) {
+		if n++; n == 1 {
+			quiet.send(quiet.text("x"))
+		}
+		select {
+		case <-heard:
+		default:
+			before++
+		}
+		if n == many {
+			close(all)
+		}
+	}}))
+	<-all
+	assert.LessOrEqual(t, before, 10, "another connection has waited for")
+}
+
 // cpu returns the time that the process has used.
 func cpu(t *testing.T) time.Duration {
 	var u syscall.Rusage

@@ -25,6 +25,7 @@ type inflation struct {
 	size    int64           // bytes that the message has yielded
 	rest    []byte          // its bytes that have come and have not been inflated
 	stalled bool            // there may be more to come of them
+	drops   bool            // nobody gets what comes
 	out     []byte          // where the pieces of a stream stand
 }
 

@@ -60,6 +60,7 @@ func (l *link) advance(stream bool, ev *event) {
 			return
 		}
 		ev.data = nil // no memory for a message
+		l.rd.dropRest()
 	}
 }
 

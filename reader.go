@@ -51,6 +51,13 @@ func (r *reader) load() *inbound {
 	return r.in
 }
 
+// dropRest says that no message is handed out any more: none need be inflated.
+func (r *reader) dropRest() {
+	if r.z != nil {
+		r.z.drops = true
+	}
+}
+
 // shelve gives in up if nothing has arrived in part.
 func (r *reader) shelve() {
 	if in := r.in; in != nil && in.idle() {
