@@ -36,7 +36,7 @@ func judgeServer(t *testing.T, addr, cases, exclude string, patience time.Durati
 	for range 16 {
 		workers.Go(func() {
 			for c := range work {
-				r := runClient(c, env, "test")
+				r := runClient(t.Context(), c, env, "test")
 				verdict := r.behavior + "/" + r.behaviorClose
 				mu.Lock()
 				groups[verdict] = append(groups[verdict], c.id)

@@ -85,6 +85,7 @@ func (r *run) announce(n uint64) {
 	r.write(r.peer.send(0, false, f))
 	for range 19 {
 		other := newRun(&testCase{}, r.env, r.agent)
+		other.ctx = r.ctx
 		if other.peer = other.dial(nil); other.peer == nil {
 			r.result = "The server stopped accepting connections."
 			return
@@ -93,7 +94,7 @@ func (r *run) announce(n uint64) {
 		other.write(other.peer.send(0, false, f))
 	}
 	r.wait(r.env.pause / 4)
-	check := runClient(&testCase{
+	check := runClient(r.ctx, &testCase{
 		id: r.c.id, close: cleanClose(), outcomes: []outcome{ok(textEvent(hello))}, steps: []step{send(textFrame(hello))},
 	}, r.env, r.agent)
 	r.behavior, r.result = check.behavior, "Other connections were served all the while."
@@ -118,7 +119,7 @@ func earlyCases() []*testCase {
 		id: "X.5.1", does: "Sends its request byte by byte, then a text message.", wants: "Sends the message back.", role: clientOnly,
 		close: cleanClose(), outcomes: []outcome{ok(textEvent(hello))}, steps: []step{send(first)},
 		dial: func(r *run) *peer {
-			nc, err := r.env.target.connect()
+			nc, err := r.connect()
 			if err != nil {
 				r.handshakeFailed(err)
 				return nil
@@ -131,7 +132,7 @@ func earlyCases() []*testCase {
 		wants: "Sends the message back; refusing the request is right too. It must not lose the bytes.", role: clientOnly,
 		close: cleanClose(), outcomes: []outcome{ok(textEvent(hello))},
 		dial: func(r *run) *peer {
-			nc, err := r.env.target.connect()
+			nc, err := r.connect()
 			if err != nil {
 				r.handshakeFailed(err)
 				return nil

@@ -41,7 +41,7 @@ func badRequests() []*testCase {
 }
 
 func (r *run) expectRefusal(statuses []int, change func(*request)) {
-	nc, err := r.env.target.connect()
+	nc, err := r.connect()
 	if err != nil {
 		r.handshakeFailed(err)
 		return

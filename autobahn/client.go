@@ -42,7 +42,10 @@ func (c *client) runSome(ctx context.Context, cases []*testCase, parallel int) {
 	for range max(1, parallel) {
 		workers.Go(func() {
 			for tc := range next {
-				r := runClient(tc, c.env, c.agent)
+				r := runClient(ctx, tc, c.env, c.agent)
+				if ctx.Err() != nil {
+					continue // it was cut short
+				}
 				c.reports.add(r)
 				c.out.done(r)
 			}

@@ -41,6 +41,11 @@ type echoServer struct {
 
 	// Compression.
 	deflate, cutDeflate, anyWindow, anyTakeover, sloppyRSV, deafToOffer bool
+
+	// It opens connections, says so if there is somebody to tell, and never reads.
+	neverReads bool
+	opened     func()
+	stop       chan struct{}
 }
 
 var errEnd = errors.New("over")
@@ -54,6 +59,7 @@ func (f failure) Error() string { return fmt.Sprint("failed with ", int(f)) }
 func startEcho(t *testing.T, s *echoServer) string {
 	t.Helper()
 	s.protocolCode, s.textCode = cmpOr(s.protocolCode, 1002), cmpOr(s.textCode, 1007)
+	s.stop = make(chan struct{})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	var open sync.WaitGroup
@@ -70,7 +76,7 @@ func startEcho(t *testing.T, s *echoServer) string {
 			})
 		}
 	})
-	t.Cleanup(func() { ln.Close(); open.Wait() })
+	t.Cleanup(func() { ln.Close(); close(s.stop); open.Wait() })
 	return ln.Addr().String()
 }
 
@@ -119,6 +125,13 @@ func (c *echoConn) serve() {
 	extension := c.negotiate(req.Header.Get("Sec-WebSocket-Extensions"))
 	fmt.Fprintf(c.nc, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n%s\r\n",
 		base64.StdEncoding.EncodeToString(sum[:]), extension)
+	if c.s.neverReads {
+		if c.s.opened != nil {
+			c.s.opened()
+		}
+		<-c.s.stop
+		return
+	}
 	for err = nil; err == nil; {
 		err = c.frame()
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/sha1"
 	"crypto/tls"
@@ -50,7 +51,7 @@ func parseTarget(raw string) (*url.URL, error) {
 	return u, nil
 }
 
-func (t target) connect() (net.Conn, error) {
+func (t target) connect(ctx context.Context) (net.Conn, error) {
 	port := t.url.Port()
 	if port == "" {
 		port = map[string]string{"ws": "80", "wss": "443"}[t.url.Scheme]
@@ -58,13 +59,14 @@ func (t target) connect() (net.Conn, error) {
 	d := &net.Dialer{Timeout: t.patience}
 	addr := net.JoinHostPort(t.url.Hostname(), port)
 	if t.url.Scheme == "wss" {
-		return tls.DialWithDialer(d, "tcp", addr, &tls.Config{
+		secure := &tls.Dialer{NetDialer: d, Config: &tls.Config{
 			ServerName:         t.url.Hostname(),
 			InsecureSkipVerify: t.insecure,
 			NextProtos:         []string{"http/1.1"},
-		})
+		}}
+		return secure.DialContext(ctx, "tcp", addr)
 	}
-	return d.Dial("tcp", addr)
+	return d.DialContext(ctx, "tcp", addr)
 }
 
 // A request is the client's half of the handshake, as a list of fields that a

@@ -55,6 +55,9 @@ type peer struct {
 	log     *wirelog
 	deflate *deflateState
 
+	patience time.Duration // for what is written
+	failed   error         // of a write: none comes after it
+
 	mu    sync.Mutex
 	queue []event
 	bell  chan struct{} // rings when the queue is not empty
@@ -103,19 +106,19 @@ func (p *peer) next(timeout <-chan time.Time) (event, bool) {
 }
 
 // write sends bytes, in chops if asked: each chop is a system call of its own.
+// A peer that never reads does not hold it up for ever.
 func (p *peer) write(b []byte, chop int, sync bool) error {
 	if chop <= 0 {
 		chop = max(1, len(b))
 	}
-	for len(b) > 0 {
+	p.nc.SetWriteDeadline(time.Now().Add(p.patience))
+	for len(b) > 0 && p.failed == nil {
 		n := min(chop, len(b))
 		p.log.sent(b[:n], sync)
-		if _, err := p.nc.Write(b[:n]); err != nil {
-			return err
-		}
+		_, p.failed = p.nc.Write(b[:n])
 		b = b[n:]
 	}
-	return nil
+	return p.failed
 }
 
 // send writes frames together.

@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +27,7 @@ type run struct {
 	agent string
 	log   *wirelog
 	peer  *peer
+	ctx   context.Context // of a client: its connections end with it
 
 	started      time.Time
 	duration     time.Duration
@@ -61,8 +63,11 @@ func newRun(c *testCase, env *environment, agent string) *run {
 }
 
 // runClient connects to the target and runs the case there.
-func runClient(c *testCase, env *environment, agent string) *run {
+func runClient(ctx context.Context, c *testCase, env *environment, agent string) *run {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	r := newRun(c, env, agent)
+	r.ctx = ctx
 	if c.dial != nil {
 		r.peer = c.dial(r)
 	} else {
@@ -72,9 +77,18 @@ func runClient(c *testCase, env *environment, agent string) *run {
 	return r
 }
 
+// connect connects to the target, for as long as the context lasts.
+func (r *run) connect() (net.Conn, error) {
+	nc, err := r.env.target.connect(r.ctx)
+	if err == nil {
+		context.AfterFunc(r.ctx, func() { nc.Close() })
+	}
+	return nc, err
+}
+
 // dial opens the connection; change may alter the request first.
 func (r *run) dial(change func(*request)) *peer {
-	nc, err := r.env.target.connect()
+	nc, err := r.connect()
 	if err != nil {
 		r.handshakeFailed(err)
 		return nil
@@ -115,7 +129,6 @@ func (r *run) shake(nc net.Conn, req *request, chop int, behind []byte) *peer {
 		r.handshakeFailed(err)
 		return nil
 	}
-	nc.SetDeadline(time.Time{})
 	return r.begin(nc, a.br, false, agreed)
 }
 
@@ -123,12 +136,14 @@ func (r *run) shake(nc net.Conn, req *request, chop int, behind []byte) *peer {
 // together with it.
 func (r *run) begin(nc net.Conn, br *bufio.Reader, server bool, agreed *deflateParams) *peer {
 	r.opened = true
+	nc.SetDeadline(time.Time{})
 	early, _ := br.Peek(br.Buffered())
 	if early = bytes.Clone(early); len(early) > 0 {
 		r.log.received(early)
 	}
 	logged := io.MultiReader(bytes.NewReader(early), loggingConn{nc, r.log})
 	p := newPeer(nc, bufio.NewReaderSize(logged, 64<<10), server, r.log, agreed)
+	p.patience = r.c.patience(r.env)
 	return p
 }
 
@@ -292,10 +307,14 @@ func (r *run) noteLocalClose(payload []byte) {
 }
 
 // write notes an error of writing: the connection is over, and the reading
-// goroutine will say why.
+// goroutine will say why, unless the peer does not read.
 func (r *run) write(err error) bool {
 	if err != nil {
 		r.log.add("ERR", fmt.Sprint("write: ", err))
+	}
+	if isTimeout(err) {
+		r.failedByMe = true
+		r.result = fmt.Sprintf("The peer did not read what was sent to it within %s.", r.peer.patience)
 	}
 	return err == nil
 }

@@ -39,7 +39,7 @@ type upgrading struct {
 	raw string
 }
 
-// serve accepts connections until the context ends.
+// serve accepts connections until the context ends, and then ends them.
 func (s *server) serve(ctx context.Context, ln net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { ln.Close() })
 	defer stop()
@@ -55,12 +55,14 @@ func (s *server) serve(ctx context.Context, ln net.Listener) error {
 		}
 		open.Go(func() {
 			defer nc.Close()
-			s.connection(nc)
+			stop := context.AfterFunc(ctx, func() { nc.Close() })
+			defer stop()
+			s.connection(ctx, nc)
 		})
 	}
 }
 
-func (s *server) connection(nc net.Conn) {
+func (s *server) connection(ctx context.Context, nc net.Conn) {
 	nc.SetDeadline(time.Now().Add(s.env.target.patience))
 	br := bufio.NewReaderSize(nc, 64<<10)
 	raw, err := readHead(br)
@@ -75,7 +77,6 @@ func (s *server) connection(nc net.Conn) {
 		_, _ = fmt.Fprintf(nc, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nSec-WebSocket-Version: 13\r\nContent-Length: %d\r\n\r\n%s\n", len(err.Error())+1, err)
 		return
 	}
-	nc.SetDeadline(time.Time{})
 	u := &upgrading{nc: nc, br: br, req: req, raw: raw}
 	query := req.URL.Query()
 	agent := query.Get("agent")
@@ -85,7 +86,7 @@ func (s *server) connection(nc net.Conn) {
 	switch req.URL.Path {
 	case "/runCase":
 		if c, ok := s.numbered(query.Get("case")); ok {
-			s.runCase(c, agent, u)
+			s.runCase(ctx, c, agent, u)
 			return
 		}
 		s.answer(u, map[string]string{"error": "there is no such case"})
@@ -141,7 +142,7 @@ func (s *server) answer(u *upgrading, value any) {
 	s.play(newRun(c, s.env, ""), u)
 }
 
-func (s *server) runCase(c *testCase, agent string, u *upgrading) {
+func (s *server) runCase(ctx context.Context, c *testCase, agent string, u *upgrading) {
 	s.mu.Lock()
 	wg := s.running[agent]
 	if wg == nil {
@@ -153,6 +154,9 @@ func (s *server) runCase(c *testCase, agent string, u *upgrading) {
 	defer wg.Done()
 	r := newRun(c, s.env, agent)
 	s.play(r, u)
+	if ctx.Err() != nil {
+		return // it was cut short
+	}
 	s.reports.add(r)
 	s.out.done(r)
 }
@@ -170,6 +174,7 @@ func (s *server) wait(agent string) {
 
 func (s *server) play(r *run, u *upgrading) {
 	r.httpRequest = u.raw
+	u.nc.SetDeadline(time.Now().Add(s.env.target.patience))
 	if r.c.upgrade != nil {
 		r.peer = r.c.upgrade(r, u)
 	} else {
