@@ -87,6 +87,10 @@ const (
 	atOnce = `2.5 3.1 3.5 3.6 3.7 4.1.1 4.1.2 4.2.1 4.2.2 5.1 5.2 5.9 5.10 5.11 5.12 5.13 5.14 5.16 5.17 5.18 X.2.1 X.2.2 X.2.3 X.3.*`
 	// mayDrop are bad close frames, for which ending TCP is good enough.
 	mayDrop = `7.3.2 7.3.6 7.5.1 7.9.* X.7.4`
+	// everyClose are the cases in which the server sends a close frame.
+	everyClose = `* / 7.1.6 7.13.* X.6.*`
+	// everyEnd are cases for each way to come to it.
+	everyEnd = "1.1.1,2.5,5.18,6.3.1,7.1.1,7.3.1,7.9.1,9.1.1,X.3.1"
 )
 
 // brokenServers each make one mistake, and must be red exactly there.
@@ -275,6 +279,23 @@ var brokenServers = []struct {
 			"FAILED/OK": "7.1.3 7.1.4 7.1.5",
 		},
 	},
+	{
+		name: "a message behind its close frame", server: echoServer{afterClose: "\x81\x02no"},
+		want: map[string]string{"FAILED/OK": everyClose},
+	},
+	{
+		name: "an unknown frame behind its close frame", server: echoServer{afterClose: "\xff\x02no"}, only: everyEnd,
+		want: map[string]string{"FAILED/OK": everyClose},
+	},
+	{
+		name: "half a frame behind its close frame", server: echoServer{afterClose: "\x82\x7e\x00\x05no"}, only: everyEnd,
+		want: map[string]string{"FAILED/OK": everyClose},
+	},
+	{
+		name: "half a header behind its close frame", server: echoServer{afterClose: "\x82\x7e"}, only: everyEnd,
+		want: map[string]string{"FAILED/OK": everyClose},
+	},
+	{name: "pings and pongs behind its close frame", server: echoServer{afterClose: "\x8a\x00\x89\x00"}, only: everyEnd},
 	{
 		name: "close answered with 1001", server: echoServer{replyCode: 1001},
 		want: map[string]string{

@@ -38,6 +38,7 @@ type echoServer struct {
 	dropPingPayload, cutPing, pongLate, pongLast, answerPong, noPong  bool
 	noCloseReply, dropOnClose, keepTCP, talkAfterClose, dropOnFailure bool
 	protocolCode, textCode, replyCode                                 int
+	afterClose                                                        string // bytes behind its close frame
 
 	// Compression.
 	deflate, cutDeflate, anyWindow, anyTakeover, sloppyRSV, deafToOffer bool
@@ -138,6 +139,7 @@ func (c *echoConn) serve() {
 	var f failure
 	if errors.As(err, &f) && !c.s.dropOnFailure && !c.closing {
 		c.write(8, binary.BigEndian.AppendUint16(nil, uint16(f)), 0)
+		_, _ = io.WriteString(c.nc, c.s.afterClose)
 	}
 	if c.s.keepTCP {
 		_, _ = io.Copy(io.Discard, c.br)
@@ -415,6 +417,7 @@ func (c *echoConn) closeFrame(p []byte) error {
 		}
 	}
 	c.write(8, p, 0)
+	_, _ = io.WriteString(c.nc, c.s.afterClose)
 	c.closing = true
 	return errEnd
 }

@@ -32,7 +32,7 @@ func (r *run) judge() {
 	if r.c.drive == nil {
 		r.judgeEvents()
 	}
-	if r.violation != nil && (r.c.close.byRunner || r.behavior == verdictFailed) {
+	if r.violation != nil && (r.c.close.byRunner || r.wentOn || r.behavior == verdictFailed) {
 		r.behavior = verdictFailed
 		r.result = fmt.Sprintf("The peer broke the protocol: %s.", r.violation)
 	}

@@ -133,18 +133,26 @@ func (p *peer) send(chop int, sync bool, frames ...frame) error {
 }
 
 // read turns frames into events until the connection ends. After a violation
-// the messages of the peer count no more, but its pongs and its close do.
+// the messages of the peer count no more, but its pongs and its close do. Behind
+// its close there must be no data (section 5.5.1), not even a part of a frame.
 func (p *peer) read(br *bufio.Reader) {
 	var msg message
-	for broken := false; ; {
+	for broken, closed := false, false; ; {
 		h, payload, err := readFrame(br)
 		if err != nil {
+			if closed && (h != header{} || br.Buffered() > 0) {
+				p.push(event{kind: gotViolation, err: &violation{1002, "a part of a frame after its close frame"}})
+			}
 			p.push(event{kind: gotEnd, err: err})
 			return
 		}
 		p.log.receivedFrame(h, payload)
 		var e event
 		v := p.check(h)
+		if v == nil && closed && !h.control() {
+			v = &violation{1002, "a data frame after its close frame"}
+		}
+		closed = closed || h.op == opClose
 		if v == nil && (!broken || h.control()) {
 			e, v = msg.add(h, payload, p.deflate)
 		}

@@ -53,6 +53,7 @@ type run struct {
 	localReason, remoteReason string
 
 	violation error     // a rule that the peer broke
+	wentOn    bool      // and it did so after its close frame
 	judged    bool      // a case of its own kind has given its verdict
 	wish      closeWish // how the connection should have ended
 	verdict
@@ -248,7 +249,10 @@ func (r *run) handle(e event) {
 	case e.kind == gotEnd:
 		r.ended = true
 	case r.closeGot:
-		// What comes after a close frame does not count.
+		// What comes after a close frame does not count, unless it is forbidden.
+		if v := (*violation)(nil); r.violation == nil && errors.As(e.err, &v) {
+			r.violation, r.wentOn = v, true
+		}
 	case e.kind == gotPong, e.kind == gotMessage && r.violation == nil:
 		r.received = append(r.received, e)
 	case e.kind == gotPing && !r.closeSent:
