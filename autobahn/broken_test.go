@@ -15,10 +15,11 @@ import (
 // quick are the cases that every server in this file gets: all but those that
 // take long, of which there are some.
 const (
-	quick    = "1.*,2.*,3.*,4.*,5.*,6.*,7.*,10.*,X.2.*,X.3.*,X.4.*,X.5.*,X.6.*,X.7.*"
-	large    = "9.1.1,9.2.2,9.3.4,9.4.5,9.5.6,9.7.2,9.8.3"
-	unhasty  = "5.19,5.20,6.4.*" // the cases with pauses
-	squeezed = "X.1.1,X.1.4,X.1.8,X.1.9,X.1.10,12.1.1,13.2.3,13.3.4,13.7.1"
+	quick      = "1.*,2.*,3.*,4.*,5.*,6.*,7.*,10.*,X.2.*,X.3.*,X.4.*,X.5.*,X.6.*,X.7.*"
+	large      = "9.1.1,9.2.2,9.3.4,9.4.5,9.5.6,9.7.2,9.8.3"
+	unhasty    = "5.19,5.20,6.4.*" // the cases with pauses
+	someOfEach = "9.1.1,9.7.2,12.1.1,X.1.1,X.1.9"
+	squeezed   = "X.1.1,X.1.4,X.1.8,X.1.9,X.1.10,12.1.1,13.2.3,13.3.4,13.7.1"
 )
 
 // judgeServer runs cases against a server and groups the ids by verdicts,
@@ -215,6 +216,13 @@ var brokenServers = []struct {
 		},
 	},
 	{
+		name: "echo sent twice", server: echoServer{twice: true, deflate: true}, cases: someOfEach,
+		want: map[string]string{
+			"FAILED/OK":     "@text 1.* 9.* 10.* 12.* 13.* X.1.* X.4.* / X.1.9 X.1.10",
+			"FAILED/FAILED": afterEcho,
+		},
+	},
+	{
 		name: "text sent back as binary", server: echoServer{alwaysBinary: true}, cases: large,
 		want: map[string]string{
 			"FAILED/OK":     "@text 9.1.1 9.3.4 9.5.6 9.7.2 10.1.1 X.4.*",
@@ -277,6 +285,12 @@ var brokenServers = []struct {
 		name: "data after the close", server: echoServer{talkAfterClose: true}, only: "1.1.1,7.1.*",
 		want: map[string]string{
 			"FAILED/OK": "7.1.3 7.1.4 7.1.5",
+		},
+	},
+	{
+		name: "a message of its own before it closes", server: echoServer{beforeClose: "\x81\x02no", deflate: true}, cases: someOfEach,
+		want: map[string]string{
+			"FAILED/OK": "@clean 9.* 12.* 13.* X.4.*",
 		},
 	},
 	{

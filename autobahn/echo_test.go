@@ -31,14 +31,14 @@ type echoServer struct {
 
 	// What it does wrong to messages.
 	dropFirstFragment, swapFragments, eachFragment, corrupt, alwaysBinary, alwaysText bool
-	masked, longReply                                                                 bool
+	masked, longReply, twice                                                          bool
 	limit                                                                             int
 
 	// What it does wrong to pings and to the close.
 	dropPingPayload, cutPing, pongLate, pongLast, answerPong, noPong  bool
 	noCloseReply, dropOnClose, keepTCP, talkAfterClose, dropOnFailure bool
 	protocolCode, textCode, replyCode                                 int
-	afterClose                                                        string // bytes behind its close frame
+	beforeClose, afterClose                                           string // bytes around its answer to a close frame
 
 	// Compression.
 	deflate, cutDeflate, anyWindow, anyTakeover, sloppyRSV, deafToOffer bool
@@ -336,10 +336,12 @@ func (c *echoConn) message(payload []byte, final bool) error {
 	case c.s.alwaysText && utf8.Valid(msg):
 		op = 1
 	}
-	if c.agreed {
-		c.write(op, c.compress(msg), 0x40)
-	} else {
-		c.write(op, msg, 0)
+	for range b2i(c.s.twice) + 1 {
+		if c.agreed {
+			c.write(op, c.compress(msg), 0x40)
+		} else {
+			c.write(op, msg, 0)
+		}
 	}
 	for _, p := range c.pings {
 		c.write(10, p, 0)
@@ -416,6 +418,7 @@ func (c *echoConn) closeFrame(p []byte) error {
 		for c.frame() == nil {
 		}
 	}
+	_, _ = io.WriteString(c.nc, c.s.beforeClose)
 	c.write(8, p, 0)
 	_, _ = io.WriteString(c.nc, c.s.afterClose)
 	c.closing = true

@@ -31,6 +31,8 @@ func (r *run) judge() {
 	r.wish = r.c.close
 	if r.c.drive == nil {
 		r.judgeEvents()
+	} else {
+		r.judgeRest()
 	}
 	if r.violation != nil && (r.c.close.byRunner || r.wentOn || r.behavior == verdictFailed) {
 		r.behavior = verdictFailed
@@ -65,6 +67,15 @@ func (r *run) judgeEvents() {
 	r.behavior = verdictFailed
 	r.result = fmt.Sprintf("The peer should have answered with %s, and answered with %s.",
 		describeEvents(r.c.outcomes[0].events), describeEvents(r.received))
+}
+
+// judgeRest looks at what came behind the last message that was expected.
+func (r *run) judgeRest() {
+	sent := func(e event) bool { return e.kind == gotMessage }
+	if r.behavior == verdictOK && slices.ContainsFunc(r.received, sent) {
+		r.behavior = verdictFailed
+		r.result = fmt.Sprintf("The peer should have sent nothing more, and sent %s.", describeEvents(r.received))
+	}
 }
 
 func (r *run) judgeClose() {
