@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/flate"
 	"crypto/sha1"
 	"encoding/base64"
@@ -59,7 +60,7 @@ func (f failure) Error() string { return fmt.Sprint("failed with ", int(f)) }
 // startEcho starts the server and returns its address.
 func startEcho(t *testing.T, s *echoServer) string {
 	t.Helper()
-	s.protocolCode, s.textCode = cmpOr(s.protocolCode, 1002), cmpOr(s.textCode, 1007)
+	s.setCodes()
 	s.stop = make(chan struct{})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -81,17 +82,16 @@ func startEcho(t *testing.T, s *echoServer) string {
 	return ln.Addr().String()
 }
 
-func cmpOr(a, b int) int {
-	if a != 0 {
-		return a
-	}
-	return b
+// setCodes sets the close codes for failures, where they are not wrong.
+func (s *echoServer) setCodes() {
+	s.protocolCode, s.textCode = cmp.Or(s.protocolCode, 1002), cmp.Or(s.textCode, 1007)
 }
 
 type echoConn struct {
-	s  *echoServer
-	nc net.Conn
-	br *bufio.Reader
+	s      *echoServer
+	client bool
+	nc     net.Conn
+	br     *bufio.Reader
 
 	op        byte // of the message in progress; 0: none
 	packed    bool
@@ -122,10 +122,9 @@ func (c *echoConn) serve() {
 		fmt.Fprint(c.nc, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
 		return
 	}
-	sum := sha1.Sum([]byte(req.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	extension := c.negotiate(req.Header.Get("Sec-WebSocket-Extensions"))
 	fmt.Fprintf(c.nc, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n%s\r\n",
-		base64.StdEncoding.EncodeToString(sum[:]), extension)
+		base64.StdEncoding.EncodeToString(accepted(req.Header.Get("Sec-WebSocket-Key"))), extension)
 	if c.s.neverReads {
 		if c.s.opened != nil {
 			c.s.opened()
@@ -133,7 +132,19 @@ func (c *echoConn) serve() {
 		<-c.s.stop
 		return
 	}
-	for err = nil; err == nil; {
+	c.talk()
+}
+
+// accepted is what a server makes of a key.
+func accepted(key string) []byte {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return sum[:]
+}
+
+// talk echoes until one of both has closed, and sees TCP to its end.
+func (c *echoConn) talk() {
+	var err error
+	for err == nil {
 		err = c.frame()
 	}
 	var f failure
@@ -145,7 +156,9 @@ func (c *echoConn) serve() {
 		_, _ = io.Copy(io.Discard, c.br)
 		return
 	}
-	c.nc.(*net.TCPConn).CloseWrite()
+	if !c.client { // which leaves that to the server
+		c.nc.(*net.TCPConn).CloseWrite()
+	}
 	c.nc.SetReadDeadline(time.Now().Add(3 * time.Second))
 	_, _ = io.Copy(io.Discard, c.br)
 }
@@ -194,10 +207,10 @@ func (c *echoConn) frame() error {
 	if masked {
 		_, _ = io.ReadFull(c.br, key[:])
 	}
-	limit := cmpOr(c.s.limit, 64<<20)
+	limit := cmp.Or(c.s.limit, 64<<20)
 	packed := c.agreed && rsv == 0x40 && (op == 1 || op == 2 || c.s.sloppyRSV)
 	switch {
-	case !masked && !c.s.anyMask, rsv != 0 && !packed && !c.s.anyRSV, !minimal && !c.s.longLengths,
+	case masked == c.client && !c.s.anyMask, rsv != 0 && !packed && !c.s.anyRSV, !minimal && !c.s.longLengths,
 		op&7 > 2 && !c.s.anyOpcode, op >= 8 && n > 125 && !c.s.longPing && (op != 8 || !c.s.anyCloseSize),
 		op >= 8 && !final && !c.s.fragmentedPing, op == 0 && c.op == 0 && !c.s.anyContinuation,
 		(op == 1 || op == 2) && c.op != 0 && !c.s.anyNesting, n>>63 != 0:
@@ -428,7 +441,7 @@ func (c *echoConn) closeFrame(p []byte) error {
 // write writes one frame.
 func (c *echoConn) write(op byte, p []byte, rsv byte) {
 	var mask byte
-	if c.s.masked {
+	if c.s.masked != c.client {
 		mask = 0x80
 	}
 	b := []byte{0x80 | rsv | op}
@@ -440,7 +453,7 @@ func (c *echoConn) write(op byte, p []byte, rsv byte) {
 	default:
 		b = append(b, mask|byte(n))
 	}
-	if c.s.masked {
+	if mask != 0 {
 		b = append(b, 0, 0, 0, 0)
 	}
 	_, _ = c.nc.Write(append(b, p...))
