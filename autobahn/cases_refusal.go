@@ -83,6 +83,10 @@ func badReplies() []*testCase {
 		}
 	}
 	set := func(name, value string) func(*reply) { return func(p *reply) { p.set(name, value) } }
+	// A client may read the body of an answer that is none to its handshake.
+	status := func(s string) func(*reply) {
+		return func(p *reply) { p.status = s; p.set("Content-Length", "0") }
+	}
 	return []*testCase{
 		refuse("with the accept value of another key", set("Sec-WebSocket-Accept", acceptKey("another"))),
 		refuse("without an accept value", set("Sec-WebSocket-Accept", "")),
@@ -91,8 +95,8 @@ func badReplies() []*testCase {
 		refuse("without Connection: Upgrade", set("Connection", "keep-alive")),
 		refuse("with a subprotocol that was not asked for", set("Sec-WebSocket-Protocol", "nobody-asked")),
 		refuse("with an extension that was not offered", set("Sec-WebSocket-Extensions", "x-nobody-offered")),
-		refuse("with status 200", func(p *reply) { p.status = "200 OK" }),
-		refuse("with status 403", func(p *reply) { p.status = "403 Forbidden"; p.set("Content-Length", "0") }),
+		refuse("with status 200", status("200 OK")),
+		refuse("with status 403", status("403 Forbidden")),
 	}
 }
 

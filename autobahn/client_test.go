@@ -49,6 +49,7 @@ func (s *echoClient) run(addr string, number int) error {
 	}
 	defer answer.Body.Close()
 	if !s.accepts(answer) {
+		_, _ = io.Copy(io.Discard, answer.Body)
 		if s.talksAfterRefusal {
 			c.write(1, []byte("no"), 0)
 		}
