@@ -56,21 +56,24 @@ func (p *progress) done(r *run) {
 }
 
 func (p *progress) why(r *run) string {
-	if r.behavior == verdictOK {
+	if r.behavior == verdictOK || r.behavior == verdictUnimplemented && !p.unimplementedFails {
 		return r.resultClose
 	}
 	return r.result
 }
 
 // tooBad says whether a run fails the whole: a behavior that is FAILED, a
-// close that is not OK, and, if strict, a behavior that is only NON-STRICT.
+// close that is not OK, and, if strict, a behavior that is only NON-STRICT. What
+// is UNIMPLEMENTED still has to close.
 func (p *progress) tooBad(r *run) bool {
 	switch r.behavior {
 	case verdictOK:
 	case verdictInformational:
 		return false
 	case verdictUnimplemented:
-		return p.unimplementedFails
+		if p.unimplementedFails {
+			return true
+		}
 	case verdictNonStrict:
 		if p.strict {
 			return true
