@@ -32,7 +32,7 @@ func checkCommand(_ context.Context, o *options, out io.Writer) error {
 		}
 		for _, agent := range slices.Sorted(maps.Keys(ix)) {
 			fmt.Fprintln(out, agent)
-			p := newProgress(out, 0, o.strict)
+			p := newProgress(out, nil, o.strict)
 			p.unimplementedFails = o.complete
 			for _, id := range slices.SortedFunc(maps.Keys(ix[agent]), compareIDs) {
 				e := ix[agent][id]

@@ -21,6 +21,8 @@ import (
 type echoClient struct {
 	echoServer
 
+	agent string // test, if empty
+
 	anyAnswer         bool // takes every answer with status 101
 	keepsRefused      bool // does not end the connection that it refuses
 	talksAfterRefusal bool // sends a frame on it, and then ends it
@@ -40,8 +42,8 @@ func (s *echoClient) run(addr string, number int) error {
 	if s.deflate {
 		offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits; client_no_context_takeover\r\n"
 	}
-	fmt.Fprintf(nc, "GET /runCase?case=%d&agent=test HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n%s\r\n", number, addr, clientKey, offer)
+	fmt.Fprintf(nc, "GET /runCase?case=%d&agent=%s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n%s\r\n", number, cmp.Or(s.agent, "test"), addr, clientKey, offer)
 	c := &echoConn{s: &s.echoServer, client: true, nc: nc, br: bufio.NewReader(nc)}
 	answer, err := http.ReadResponse(c.br, nil)
 	if err != nil {

@@ -169,8 +169,8 @@ func (o *options) environment() (*environment, error) {
 	return env, err
 }
 
-func (o *options) progress(out io.Writer, total int) *progress {
-	p := newProgress(out, total, o.strict)
+func (o *options) progress(out io.Writer, cases []*testCase) *progress {
+	p := newProgress(out, cases, o.strict)
 	p.unimplementedFails = o.complete
 	if f, ok := out.(*os.File); ok {
 		info, err := f.Stat()
@@ -193,7 +193,7 @@ func clientCommand(ctx context.Context, o *options, out io.Writer) error {
 		return err
 	}
 	c := &client{env: env, cases: cases, agent: o.agent, parallel: o.parallel, reports: reports}
-	c.out = o.progress(out, len(c.cases))
+	c.out = o.progress(out, c.cases)
 	if err := c.run(ctx); err != nil {
 		return err
 	}
@@ -219,8 +219,8 @@ func serverCommand(ctx context.Context, o *options, out io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s := &server{env: env, cases: cases, reports: reports, running: map[string]*sync.WaitGroup{}}
-	s.out = o.progress(out, len(s.cases))
-	s.out.all = o.once != ""
+	s.out = o.progress(out, s.cases)
+	s.out.agent, s.out.all = o.once, o.once != ""
 	s.reported = func(agent string) {
 		if o.once != "" && agent == o.once {
 			cancel()

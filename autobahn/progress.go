@@ -15,7 +15,8 @@ import (
 // A progress counts verdicts and decides whether they are good enough.
 type progress struct {
 	w                  io.Writer
-	total              int // of the cases to come; 0 if nobody knows
+	total              int    // of the cases to come; 0 if nobody knows
+	agent              string // whose cases those are; all agents', if empty
 	strict             bool
 	live               bool // w is a terminal: the counting line may be written over
 	all                bool // cases that are not run fail the whole
@@ -24,23 +25,31 @@ type progress struct {
 	mu       sync.Mutex
 	began    time.Time
 	count    int
+	missing  map[string]bool // the ids of those that have not come
 	worse    []*run
 	verdicts map[bool]map[string]int // by whether the case is ours
 	closes   map[bool]map[string]int
 }
 
-func newProgress(w io.Writer, total int, strict bool) *progress {
-	return &progress{
-		w: w, total: total, strict: strict, began: time.Now(),
+func newProgress(w io.Writer, cases []*testCase, strict bool) *progress {
+	p := &progress{
+		w: w, total: len(cases), strict: strict, began: time.Now(), missing: map[string]bool{},
 		verdicts: map[bool]map[string]int{false: {}, true: {}},
 		closes:   map[bool]map[string]int{false: {}, true: {}},
 	}
+	for _, c := range cases {
+		p.missing[c.id] = true
+	}
+	return p
 }
 
 func (p *progress) done(r *run) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.count++
+	if p.agent == "" || p.agent == r.agent {
+		delete(p.missing, r.c.id)
+	}
 	p.verdicts[extra(r.c.id)][r.behavior]++
 	p.closes[extra(r.c.id)][r.behaviorClose]++
 	if p.live {
@@ -105,11 +114,10 @@ func (p *progress) summary() bool {
 	if len(p.worse) > 0 {
 		fmt.Fprintf(p.w, "%d worse than allowed\n", len(p.worse))
 	}
-	missing := max(0, p.total-p.count)
-	if missing > 0 {
-		fmt.Fprintf(p.w, "%d not run\n", missing)
+	if len(p.missing) > 0 {
+		fmt.Fprintf(p.w, "%d not run\n", len(p.missing))
 	}
-	return len(p.worse) == 0 && (missing == 0 || !p.all)
+	return len(p.worse) == 0 && (len(p.missing) == 0 || !p.all)
 }
 
 func counts(m map[string]int) string {

@@ -27,9 +27,9 @@ func TestTooBad(t *testing.T) {
 		{verdictFailed, verdictOK, true, true},
 	} {
 		r := &run{c: &testCase{id: "1.1.1"}, verdict: verdict{behavior: test.behavior, behaviorClose: test.close}}
-		require.Equal(t, test.loosely, newProgress(io.Discard, 0, false).tooBad(r), "%+v", test)
-		require.Equal(t, test.strict, newProgress(io.Discard, 0, true).tooBad(r), "%+v", test)
-		complete := newProgress(io.Discard, 0, true)
+		require.Equal(t, test.loosely, newProgress(io.Discard, nil, false).tooBad(r), "%+v", test)
+		require.Equal(t, test.strict, newProgress(io.Discard, nil, true).tooBad(r), "%+v", test)
+		complete := newProgress(io.Discard, nil, true)
 		complete.unimplementedFails = true
 		require.Equal(t, test.strict || test.behavior == verdictUnimplemented, complete.tooBad(r), "%+v", test)
 	}

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -28,7 +30,7 @@ func startJudge(t *testing.T, cases, dir, patience string) (*server, string) {
 	require.NoError(t, err)
 	s := &server{
 		env: env, cases: chosen, reports: rs, running: map[string]*sync.WaitGroup{},
-		out: newProgress(&bytes.Buffer{}, 0, true), reported: func(string) {},
+		out: newProgress(&bytes.Buffer{}, nil, true), reported: func(string) {},
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -37,6 +39,66 @@ func startJudge(t *testing.T, cases, dir, patience string) (*server, string) {
 	serving.Go(func() { _ = s.serve(ctx, ln) })
 	t.Cleanup(func() { cancel(); serving.Wait() })
 	return s, ln.Addr().String()
+}
+
+// serveOnce runs the server command for an agent of the name test. The function
+// asks for that agent's reports and returns what the command says and gives.
+func serveOnce(t *testing.T, args ...string) (string, func() (string, error)) {
+	t.Helper()
+	r, w := io.Pipe()
+	lines := bufio.NewReader(r)
+	ended := make(chan error, 1)
+	go func() {
+		defer w.Close()
+		ended <- command(t.Context(), append([]string{"server", "-addr", "127.0.0.1:0", "-once", "test", "-out", ""}, args...), w)
+	}()
+	first, err := lines.ReadString('\n')
+	require.NoError(t, err)
+	_, addr, _ := strings.Cut(strings.TrimSpace(first), "ws://")
+	return addr, func() (string, error) {
+		agent := &testee{server: "ws://" + addr, timeout: 10 * time.Second}
+		if err := agent.ask(t.Context(), "/updateReports?agent=test", nil); err != nil {
+			return "", err
+		}
+		said, _ := io.ReadAll(lines)
+		return string(said), <-ended
+	}
+}
+
+// Each case counts once, and only if the agent has run it that -once names.
+func TestServerCountsCases(t *testing.T) {
+	t.Parallel()
+	type played struct {
+		agent  string
+		number int
+	}
+	for _, test := range []struct {
+		name    string
+		played  []played
+		missing string
+	}{
+		{"all", []played{{"test", 1}, {"test", 2}, {"test", 3}}, ""},
+		{"one again and again", []played{{"test", 1}, {"test", 1}, {"test", 1}}, "2 not run"},
+		{"another's", []played{{"test", 1}, {"other", 2}, {"other", 3}}, "2 not run"},
+		{"all, and another's", []played{{"other", 1}, {"test", 3}, {"test", 2}, {"test", 1}}, ""},
+		{"none", nil, "3 not run"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			addr, end := serveOnce(t, "-cases", "1.1.1,1.1.2,1.1.3")
+			for _, p := range test.played {
+				c := &echoClient{agent: p.agent}
+				require.NoError(t, c.run(addr, p.number))
+			}
+			said, err := end()
+			require.Contains(t, said, test.missing)
+			if test.missing == "" {
+				require.NoError(t, err, said)
+			} else {
+				require.ErrorIs(t, err, errWorse, said)
+			}
+		})
+	}
 }
 
 // The library's client, through the server's control URLs, with its reports.

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"io"
 	"net"
 	"net/url"
-	"strings"
 	"testing"
 	"time"
 
@@ -83,24 +80,11 @@ func TestClientCommandIsEnded(t *testing.T) {
 // Another agent's case in progress does not hold up the end that -once asks for.
 func TestServerCommandIsEnded(t *testing.T) {
 	t.Parallel()
-	r, w := io.Pipe()
-	lines := bufio.NewScanner(r)
-	ended := make(chan error, 1)
-	go func() {
-		defer w.Close()
-		ended <- command(t.Context(), []string{"server", "-addr", "127.0.0.1:0", "-once", "mine", "-out", "", "-cases", "9.1.6", "-patience", "1m"}, w)
-	}()
-	require.True(t, lines.Scan())
-	_, addr, _ := strings.Cut(lines.Text(), "ws://")
+	addr, end := serveOnce(t, "-cases", "9.1.6", "-patience", "1m")
 	openAndNeverRead(t, addr, "stuck")
-	mine := &testee{server: "ws://" + addr, timeout: 10 * time.Second}
-	require.NoError(t, mine.ask(t.Context(), "/updateReports?agent=mine", nil))
-	var said []string
-	ends(t, "the command", func() {
-		for lines.Scan() {
-			said = append(said, lines.Text())
-		}
-	})
-	require.ErrorIs(t, <-ended, errWorse)
-	require.Contains(t, said[0], "0 cases in", "a case that was cut short has no verdict")
+	var said string
+	var err error
+	ends(t, "the command", func() { said, err = end() })
+	require.ErrorIs(t, err, errWorse)
+	require.Contains(t, said, "0 cases in", "a case that was cut short has no verdict")
 }
