@@ -82,7 +82,7 @@ type options struct {
 	extra, strict         bool
 	complete, insecure    bool
 	once                  string
-	parallel              int
+	parallel, agents      int
 	pause, patience       time.Duration
 }
 
@@ -108,7 +108,10 @@ func parseOptions(name string, args []string) (*options, error) {
 	}
 	if name == "client" || name == "server" || name == "check" {
 		f.BoolVar(&o.strict, "strict", false, "fail on NON-STRICT, and on every close that is not OK")
-		f.BoolVar(&o.complete, "complete", false, "fail on UNIMPLEMENTED")
+		f.BoolVar(&o.complete, "complete", false, "fail on UNIMPLEMENTED; check also on a published case that is missing")
+	}
+	if name == "check" {
+		f.IntVar(&o.agents, "agents", 0, "how `many` agents an index must have; 0: any number")
 	}
 	if name == "client" || name == "server" {
 		f.StringVar(&o.out, "out", "reports", "the `folder` for reports; none if empty")
