@@ -74,18 +74,23 @@ func parseExtensions(header string) (deflate []deflateParams, others []string, e
 }
 
 func parseDeflate(params []string) (d deflateParams, err error) {
+	seen := map[string]bool{}
 	for _, p := range params {
 		name, value, hasValue := strings.Cut(strings.TrimSpace(p), "=")
-		bits, bitsErr := strconv.Atoi(strings.Trim(strings.TrimSpace(value), `"`))
-		bitsFit := bitsErr == nil && bits >= 8 && bits <= maxWindow
-		switch name = strings.TrimSpace(name); {
+		bits := windowBits(strings.TrimSpace(value))
+		name = strings.TrimSpace(name)
+		again := seen[name]
+		seen[name] = true
+		switch {
+		case again:
+			return d, fmt.Errorf("%w: %s, a second time", errDeflateParams, name)
 		case name == "server_no_context_takeover" && !hasValue:
 			d.serverNoTakeover = true
 		case name == "client_no_context_takeover" && !hasValue:
 			d.clientNoTakeover = true
-		case name == "server_max_window_bits" && bitsFit:
+		case name == "server_max_window_bits" && bits != 0:
 			d.serverBits = bits
-		case name == "client_max_window_bits" && bitsFit:
+		case name == "client_max_window_bits" && bits != 0:
 			d.clientBits = bits
 		case name == "client_max_window_bits" && !hasValue:
 			d.clientBitsHint = true
@@ -94,6 +99,19 @@ func parseDeflate(params []string) (d deflateParams, err error) {
 		}
 	}
 	return d, nil
+}
+
+// windowBits reads a number of bits as section 7.1.2 has it, without leading zeros;
+// quotes may stand around it. 0 means that it is none.
+func windowBits(value string) int {
+	if n := len(value); n > 2 && value[0] == '"' && value[n-1] == '"' {
+		value = value[1 : n-1]
+	}
+	bits, err := strconv.Atoi(value)
+	if err != nil || bits < 8 || bits > maxWindow || strconv.Itoa(bits) != value {
+		return 0
+	}
+	return bits
 }
 
 // A deflateState is one connection's compression, seen from the runner.

@@ -116,9 +116,25 @@ func TestExtensions(t *testing.T) {
 		{header: "permessage-deflate; server_max_window_bits=16", fails: true},
 		{header: "permessage-deflate; server_max_window_bits", fails: true},
 		{header: "permessage-deflate; nonsense", fails: true},
+		{header: "permessage-deflate; server_no_context_takeover=1", fails: true},
+		{header: "permessage-deflate; server_no_context_takeover; server_no_context_takeover", fails: true},
+		{header: "permessage-deflate; client_no_context_takeover; client_no_context_takeover", fails: true},
+		{header: "permessage-deflate; server_max_window_bits=9; server_max_window_bits=15", fails: true},
+		{header: "permessage-deflate; client_max_window_bits; client_max_window_bits=9", fails: true},
+		{header: "permessage-deflate; client_max_window_bits=", fails: true},
+		{header: "permessage-deflate; server_max_window_bits=+9", fails: true},
+		{header: "permessage-deflate; server_max_window_bits=009", fails: true},
+		{header: `permessage-deflate; server_max_window_bits="9`, fails: true},
+		{header: `permessage-deflate; server_max_window_bits=9"`, fails: true},
+		{header: `permessage-deflate; server_max_window_bits=""9""`, fails: true},
+		{header: `permessage-deflate; server_max_window_bits="`, fails: true},
 	} {
 		got, others, err := parseExtensions(test.header)
-		require.Equal(t, test.fails, err != nil, test.header)
+		if test.fails {
+			require.ErrorIs(t, err, errDeflateParams, test.header)
+		} else {
+			require.NoError(t, err, test.header)
+		}
 		require.Equal(t, test.want, got, test.header)
 		require.Equal(t, test.others, others, test.header)
 		for _, d := range got {
