@@ -34,17 +34,19 @@ type indexEntry struct {
 // An index is by agent and case.
 type index map[string]map[string]indexEntry
 
-// reports collects runs, and keeps what earlier runs left in the same folder.
+// reports collects runs, and keeps what earlier runs left of other agents in the
+// same folder.
 type reports struct {
 	dir    string // "": nothing is written
 	server bool   // the runner is the server
 
 	mu     sync.Mutex
 	agents index
+	now    map[string]bool // the agents of this run
 }
 
 func newReports(dir string, server bool) (*reports, error) {
-	r := &reports{dir: dir, server: server, agents: index{}}
+	r := &reports{dir: dir, server: server, agents: index{}, now: map[string]bool{}}
 	if dir == "" {
 		return r, nil
 	}
@@ -78,20 +80,25 @@ func (rs *reports) put(agent, id string, e indexEntry) {
 	rs.agents[agent][id] = e
 }
 
-// behavior is the verdict on a case, as far as it is known.
+// behavior is the verdict on a case, if this run has one.
 func (rs *reports) behavior(agent, id string) string {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	if e, ok := rs.agents[agent][id]; ok {
+	if e, ok := rs.agents[agent][id]; ok && rs.now[agent] {
 		return e.Behavior
 	}
 	return "MISSING"
 }
 
-// add notes a run, and writes its files.
+// add notes a run, and writes its files. With an agent's first case, what was said
+// of it earlier goes.
 func (rs *reports) add(r *run) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
+	if !rs.now[r.agent] {
+		rs.now[r.agent] = true
+		delete(rs.agents, r.agent)
+	}
 	name := reportName(r.agent, r.c.id)
 	rs.put(r.agent, r.c.id, indexEntry{
 		Behavior: r.behavior, BehaviorClose: r.behaviorClose, Duration: r.duration.Milliseconds(),
@@ -138,8 +145,14 @@ func (rs *reports) write() error {
 		}
 	}
 	err := writeJSON(filepath.Join(rs.dir, indexName), published)
-	if err == nil && len(ours) > 0 {
-		err = writeJSON(filepath.Join(rs.dir, extraName), ours)
+	extraPath := filepath.Join(rs.dir, extraName)
+	switch {
+	case err == nil && len(ours) > 0:
+		err = writeJSON(extraPath, ours)
+	case err == nil:
+		if err = os.Remove(extraPath); errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
 	}
 	if err == nil {
 		err = writeIndexPage(filepath.Join(rs.dir, "index.html"), rs.agents)
