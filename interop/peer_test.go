@@ -43,6 +43,7 @@ type answer struct {
 	Extensions string
 	Code       websocket.StatusCode
 	Reason     string
+	Echoes     int // of a batch
 }
 
 func startPeer(t *testing.T, name string, arg ...string) *peer {
@@ -262,7 +263,7 @@ func testPeerServer(t *testing.T, p *peer) {
 	}
 	for _, echo := range echoes {
 		t.Run(echo.name, func(t *testing.T) {
-			// The peer sends a batch, gets its echo, and closes in the middle of it.
+			// The peer sends a batch and counts its echo; then we close, while it is read.
 			c, ended := p.dial(t, "/batch", url.Values{"n": {"1000"}}, nil)
 			done := make(chan error, 1)
 			go func() { done <- echo.run(within(t), c) }()
@@ -272,7 +273,7 @@ func testPeerServer(t *testing.T, p *peer) {
 			require.NoError(t, c.Flush(within(t)))
 			closeAndWait(t, c, 4000, "enough")
 			<-done
-			require.Equal(t, answer{Code: 4000, Reason: "enough"}, ended())
+			require.Equal(t, answer{Code: 4000, Reason: "enough", Echoes: 1000}, ended())
 			requireClosed(t, c.Err(), 4000, "enough", false)
 		})
 	}

@@ -156,7 +156,8 @@ function ending(id) {
 function serve(ws, request) {
   const { pathname, searchParams: q } = new URL(request.url, "http://peer");
   const n = Number(q.get("n"));
-  ws.on("close", (code, reason) => ending(q.get("id")).resolve({ code, reason: reason.toString() }));
+  let echoes = 0;
+  ws.on("close", (code, reason) => ending(q.get("id")).resolve({ code, reason: reason.toString(), echoes }));
   ws.on("error", () => {}); // close follows
   switch (pathname) {
     case "/echo":
@@ -168,7 +169,10 @@ function serve(ws, request) {
           ws.ping();
         }
       });
-    case "/batch": // n messages at once
+    case "/batch": // n messages at once; counts their echoes, which are -1 from a wrong one on
+      ws.on("message", (data, isBinary) => {
+        echoes = !isBinary && data.toString() === `message ${echoes}` ? echoes + 1 : -1;
+      });
       for (let i = 0; i < n; i++) ws.send(`message ${i}`);
       return;
     case "/ping": // sends the pong's payload as a message

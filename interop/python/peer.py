@@ -152,6 +152,7 @@ async def serve(ws):
     url = urlsplit(ws.path)
     q = {name: values[0] for name, values in parse_qs(url.query).items()}
     n = int(q.get("n", 0))
+    echoes = 0
     try:
         if url.path == "/echo":
             async for message in ws:
@@ -168,8 +169,8 @@ async def serve(ws):
         elif url.path == "/batch":
             for i in range(n):
                 await ws.send(f"message {i}")
-            async for _ in ws:  # its queue is short: unread messages would hide the close frame
-                pass
+            async for message in ws:  # counts the echoes, which are -1 from a wrong one on
+                echoes = echoes + 1 if message == f"message {echoes}" else -1
         elif url.path == "/ping":
             await (await ws.ping(q["payload"]))
             await ws.send(q["payload"])
@@ -182,7 +183,7 @@ async def serve(ws):
             ws.transport.abort()
     except websockets.ConnectionClosed:
         pass
-    endings[q["id"]].set_result(await ended(ws))
+    endings[q["id"]].set_result({**await ended(ws), "echoes": echoes})
 
 
 async def listen(cert=None, key=None, deflate=None):
