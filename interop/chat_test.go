@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"image"
 	"image/png"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -73,9 +72,6 @@ func (c chatter) sees(t *testing.T, names ...string) {
 func TestChat(t *testing.T) {
 	need(t, "chromium", "go")
 	const source = "../examples/chat"
-	if _, err := os.Stat(source); err != nil {
-		t.Skip("there is no examples/chat yet")
-	}
 	// As go run does it, but once for both starts.
 	binary := filepath.Join(t.TempDir(), "chat")
 	out, err := exec.CommandContext(t.Context(), program("go"), "build", "-o", binary, source).CombinedOutput()
