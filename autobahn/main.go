@@ -116,6 +116,8 @@ func parseOptions(name string, args []string) (*options, error) {
 	if name == "client" || name == "server" {
 		f.StringVar(&o.out, "out", "reports", "the `folder` for reports; none if empty")
 		f.DurationVar(&o.pause, "pause", time.Second, "how long the pauses within cases are")
+	}
+	if name == "client" {
 		f.BoolVar(&o.insecure, "insecure", false, "do not check the certificate of a wss server")
 	}
 	if name != "check" && name != "cases" {

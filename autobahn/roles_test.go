@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -205,6 +206,19 @@ func TestCommandWithoutCases(t *testing.T) {
 		require.EqualError(t, err, "no case matches", args)
 		require.NotErrorIs(t, err, errWorse)
 		require.Empty(t, out.String())
+	}
+}
+
+// A command takes no flag that it does nothing with.
+func TestCommandFlags(t *testing.T) {
+	for flag, takes := range map[string][]string{
+		"insecure": {"client"}, "agents": {"check"}, "once": {"server"}, "parallel": {"client", "testee"},
+	} {
+		for _, name := range []string{"client", "server", "testee", "check", "cases"} {
+			arg := "-" + flag + "=1"
+			_, err := parseOptions(name, []string{arg})
+			require.Equal(t, slices.Contains(takes, name), err == nil, "%s %s", name, arg)
+		}
 	}
 }
 
