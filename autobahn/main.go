@@ -17,6 +17,8 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -90,7 +92,12 @@ func parseOptions(name string, args []string) (*options, error) {
 	o := &options{cases: []string{"*"}}
 	f := flag.NewFlagSet("autobahn "+name, flag.ContinueOnError)
 	list := func(into *[]string) func(string) error {
-		return func(s string) error { *into = strings.Split(s, ","); return nil }
+		return func(s string) error {
+			if *into = nil; s != "" {
+				*into = strings.Split(s, ",")
+			}
+			return nil
+		}
 	}
 	if name == "client" || name == "testee" {
 		f.StringVar(&o.url, "url", map[string]string{"client": "ws://127.0.0.1:9001", "testee": "ws://127.0.0.1:9002"}[name], "the `URL` of the server")
@@ -135,8 +142,11 @@ func parseOptions(name string, args []string) (*options, error) {
 var suite = sync.OnceValue(allCases)
 
 // choose returns the cases that are asked for and that a role has. That there are
-// none is an error.
+// none is an error, and so is a pattern for nothing.
 func (o *options) choose(not role) ([]*testCase, error) {
+	if err := patternProblem(slices.Concat(o.cases, o.exclude)); err != nil {
+		return nil, err
+	}
 	var chosen []*testCase
 	for _, c := range suite() {
 		wanted := match(o.cases, c.id)
@@ -148,9 +158,23 @@ func (o *options) choose(not role) ([]*testCase, error) {
 		}
 	}
 	if len(chosen) == 0 {
-		return nil, errors.New("no case matches")
+		return nil, errors.New("no case is left")
 	}
 	return chosen, nil
+}
+
+// patternProblem finds a pattern that is none, or that no case of any role matches.
+func patternProblem(patterns []string) error {
+	for _, p := range patterns {
+		p = strings.TrimSpace(p)
+		if _, err := path.Match(p, ""); err != nil {
+			return fmt.Errorf("no pattern: %q", p)
+		}
+		if !slices.ContainsFunc(suite(), func(c *testCase) bool { return match([]string{p}, c.id) }) {
+			return fmt.Errorf("no case matches %q", p)
+		}
+	}
+	return nil
 }
 
 // namesExtra says whether patterns ask for cases of ours by name.

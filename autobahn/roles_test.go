@@ -198,14 +198,29 @@ func TestCommandFails(t *testing.T) {
 	}
 }
 
-// Nothing to do is not well done.
+// Nothing to do is not well done, and a pattern for nothing is a mistake.
 func TestCommandWithoutCases(t *testing.T) {
-	for _, args := range [][]string{{"client"}, {"server", "-addr", "127.0.0.1:0"}, {"cases"}} {
-		var out bytes.Buffer
-		err := command(context.Background(), append(args, "-cases", "nope"), &out)
-		require.EqualError(t, err, "no case matches", args)
-		require.NotErrorIs(t, err, errWorse)
-		require.Empty(t, out.String())
+	for _, test := range []struct {
+		args []string
+		err  string
+	}{
+		{[]string{"-cases", "nope"}, `no case matches "nope"`},
+		{[]string{"-cases", "1.1.1, 99.*"}, `no case matches "99.*"`},
+		{[]string{"-cases", "1.1.1,"}, `no case matches ""`},
+		{[]string{"-cases", "["}, `no pattern: "["`},
+		{[]string{"-cases", "1.1.1,2.[,1.1.2"}, `no pattern: "2.["`},
+		{[]string{"-exclude", "99.*"}, `no case matches "99.*"`},
+		{[]string{"-exclude", "12.*,13.["}, `no pattern: "13.["`},
+		{[]string{"-cases", "1.1.1", "-exclude", "1.*"}, "no case is left"},
+		{[]string{"-cases", ""}, "no case is left"},
+	} {
+		for _, args := range [][]string{{"client"}, {"server", "-addr", "127.0.0.1:0"}, {"cases"}} {
+			var out bytes.Buffer
+			err := command(context.Background(), append(args, test.args...), &out)
+			require.EqualError(t, err, test.err, args)
+			require.NotErrorIs(t, err, errWorse)
+			require.Empty(t, out.String())
+		}
 	}
 }
 
