@@ -11,6 +11,7 @@ import (
 	"html/template"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -115,7 +116,7 @@ func writeCasePage(name string, r *run, detail map[string]any) error {
 		"LocalCode": r.localCode, "LocalReason": detail["localCloseReason"],
 		"Duration": r.duration.Round(10 * time.Microsecond), "Started": r.started.UTC().Format(time.RFC3339),
 		"Request": r.httpRequest, "Response": r.httpResponse,
-		"Lines": lines, "Raw": reportName(r.agent, r.c.id) + ".json",
+		"Lines": lines, "Raw": strings.TrimSuffix(filepath.Base(name), ".html") + ".json",
 		"ClosedByRunner": r.closedByMe, "DroppedByRunner": r.droppedByMe, "WasClean": r.wasClean,
 		"Frames": frameCounts(r.log), "Quiet": r.c.quiet,
 	})

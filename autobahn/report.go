@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,11 +44,12 @@ type reports struct {
 
 	mu     sync.Mutex
 	agents index
-	now    map[string]bool // the agents of this run
+	now    map[string]bool   // the agents of this run
+	names  map[string]string // of agents, in the names of files
 }
 
 func newReports(dir string, server bool) (*reports, error) {
-	r := &reports{dir: dir, server: server, agents: index{}, now: map[string]bool{}}
+	r := &reports{dir: dir, server: server, agents: index{}, now: map[string]bool{}, names: map[string]string{}}
 	if dir == "" {
 		return r, nil
 	}
@@ -67,6 +70,9 @@ func newReports(dir string, server bool) (*reports, error) {
 		for agent, cases := range old {
 			for id, e := range cases {
 				r.put(agent, id, e)
+				if at := strings.LastIndex(e.ReportFile, "_case_"); at > 0 {
+					r.names[agent] = e.ReportFile[:at]
+				}
 			}
 		}
 	}
@@ -99,7 +105,7 @@ func (rs *reports) add(r *run) {
 		rs.now[r.agent] = true
 		delete(rs.agents, r.agent)
 	}
-	name := reportName(r.agent, r.c.id)
+	name := rs.fileName(r.agent, r.c.id)
 	rs.put(r.agent, r.c.id, indexEntry{
 		Behavior: r.behavior, BehaviorClose: r.behaviorClose, Duration: r.duration.Milliseconds(),
 		RemoteCloseCode: r.remoteCode, ReportFile: name + ".json",
@@ -113,15 +119,29 @@ func (rs *reports) add(r *run) {
 	_ = writeCasePage(filepath.Join(rs.dir, name+".html"), r, d)
 }
 
-// reportName is the name of a case's files, without extension.
-func reportName(agent, id string) string {
+// fileName is the name of a case's files, without extension. Agents have different
+// ones. Called with the lock held.
+func (rs *reports) fileName(agent, id string) string {
+	if rs.names[agent] == "" {
+		plain := plainName(agent)
+		name := plain
+		for n := 2; slices.Contains(slices.Collect(maps.Values(rs.names)), name); n++ {
+			name = fmt.Sprintf("%s_%d", plain, n)
+		}
+		rs.names[agent] = name
+	}
+	return rs.names[agent] + "_case_" + strings.ReplaceAll(id, ".", "_")
+}
+
+// plainName is a name in letters and digits.
+func plainName(agent string) string {
 	plain := func(c rune) rune {
 		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' {
 			return c
 		}
 		return '_'
 	}
-	return strings.Map(plain, strings.ToLower(agent)) + "_case_" + strings.ReplaceAll(id, ".", "_")
+	return strings.Map(plain, strings.ToLower(agent))
 }
 
 // write writes the indexes.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -46,4 +47,28 @@ func TestReportsOfEarlierRuns(t *testing.T) {
 	require.Len(t, ix["b"], 1)
 	require.NoFileExists(t, filepath.Join(dir, extraName))
 	require.Len(t, report(t, dir), 2, "nobody ran")
+}
+
+// Agents whose names look alike have files of their own.
+func TestReportNames(t *testing.T) {
+	dir := t.TempDir()
+	files := func(ix index) []string {
+		return []string{ix["a-b"]["1.1.1"].ReportFile, ix["A_b"]["1.1.1"].ReportFile, ix["a_b_2"]["1.1.1"].ReportFile}
+	}
+	want := []string{"a_b_case_1_1_1.json", "a_b_2_case_1_1_1.json", "a_b_2_2_case_1_1_1.json"}
+	ix := report(t, dir, judged("a-b", "1.1.1", verdictOK), judged("A_b", "1.1.1", verdictOK), judged("a_b_2", "1.1.1", verdictOK))
+	require.Equal(t, want, files(ix))
+	ix = report(t, dir, judged("a_b_2", "1.1.1", verdictOK), judged("A_b", "1.1.1", verdictOK))
+	require.Equal(t, want, files(ix), "they stay as they were")
+	for agent, cases := range ix {
+		name := filepath.Join(dir, cases["1.1.1"].ReportFile)
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		var detail struct{ Agent string }
+		require.NoError(t, json.Unmarshal(text, &detail))
+		require.Equal(t, agent, detail.Agent)
+		text, err = os.ReadFile(strings.TrimSuffix(name, "json") + "html")
+		require.NoError(t, err)
+		require.Contains(t, string(text), cases["1.1.1"].ReportFile)
+	}
 }
