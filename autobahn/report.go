@@ -224,7 +224,7 @@ func (rs *reports) detail(r *run) map[string]any {
 		"wasNotCleanReason":              nullable(r.whyUnclean),
 		"wasServerConnectionDropTimeout": r.dropTimeout,
 		"wasCloseHandshakeTimeout":       r.closeTimeout,
-		"wasOpenHandshakeTimeout":        false,
+		"wasOpenHandshakeTimeout":        r.openTimeout,
 		"localCloseCode":                 r.localCode,
 		"localCloseReason":               showReason(r.localReason),
 		"remoteCloseCode":                r.remoteCode,

@@ -46,6 +46,7 @@ type run struct {
 	droppedByMe  bool // the runner had to end the TCP connection
 	wasClean     bool
 	dropTimeout  bool // the server did not end the TCP connection
+	openTimeout  bool // the peer did not answer the opening handshake
 	closeTimeout bool // the peer did not answer the close frame
 	whyUnclean   string
 
@@ -149,6 +150,7 @@ func (r *run) begin(nc net.Conn, br *bufio.Reader, server bool, agreed *deflateP
 }
 
 func (r *run) handshakeFailed(err error) {
+	r.openTimeout = isTimeout(err)
 	r.result = "The opening handshake failed: " + err.Error() + "."
 }
 

@@ -54,6 +54,18 @@ func TestServerThatNeverReads(t *testing.T) {
 	require.Equal(t, "The peer did not read what was sent to it within 300ms.", r.result)
 }
 
+// A server that accepts connections and answers nothing.
+func TestServerThatNeverAnswers(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer ln.Close()
+	env := &environment{target: target{url: &url.URL{Scheme: "ws", Host: ln.Addr().String()}, patience: 200 * time.Millisecond}}
+	r := runClient(t.Context(), suite()[0], env, "test")
+	require.Equal(t, "FAILED/FAILED", r.behavior+"/"+r.behaviorClose)
+	require.Equal(t, true, new(reports).detail(r)["wasOpenHandshakeTimeout"])
+}
+
 func TestClientThatNeverReads(t *testing.T) {
 	t.Parallel()
 	s, addr := startJudge(t, "9.1.6", "", "300ms")
