@@ -243,7 +243,7 @@ func reply(v *visit, nc net.Conn) error {
 // receive appends what comes over nc to p, which it may move.
 func receive(nc net.Conn, p []byte) ([]byte, error) {
 	p = bufpool.Grow(p, requestBuffer/2)
-	for range 100 { // a transport may read nothing now and then
+	for range maxIdleReads { // a transport may read nothing now and then
 		n, err := nc.Read(p[len(p):cap(p)])
 		if n > 0 {
 			return p[:len(p)+n], nil // the error will come again

@@ -3,12 +3,16 @@
 package websocket
 
 import (
+	"io"
 	"net"
 	"sync"
 )
 
 // aheadSize bounds what is read ahead.
 const aheadSize = 16 << 10
+
+// maxIdleReads is how often in a row a Read may return neither bytes nor an error.
+const maxIdleReads = 100
 
 // An aheadTransport reads from its net.Conn on a goroutine of its own into a
 // bounded buffer, so that whoever waits for input can be woken without a trace
@@ -65,8 +69,14 @@ func (t *aheadTransport) read(in *input, p []byte) (int, error) {
 // readAhead reads until the net.Conn ends, as far ahead as there is room.
 func (t *aheadTransport) readAhead() {
 	room := make([]byte, aheadSize)
-	for {
+	for idle := 0; ; idle++ {
 		n, err := t.nc.Read(room)
+		switch {
+		case n > 0:
+			idle = 0
+		case err == nil && idle == maxIdleReads:
+			err = io.ErrNoProgress
+		}
 		t.mu.Lock()
 		t.buf, t.off, t.err = room[:max(n, 0)], 0, err
 		t.cond.Broadcast()

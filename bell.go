@@ -110,9 +110,18 @@ func (b *bell) answer() wake {
 	defer b.mu.Unlock()
 	why := b.why
 	b.why = 0
-	b.rung = b.rung || b.probed // its deadline goes too
+	b.rung = true // a probe's deadline goes too, and one that somebody else has set
 	b.quiet()
 	return why
+}
+
+// hush takes back a deadline that is not the bell's.
+func (b *bell) hush() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.rung {
+		b.ring(false)
+	}
 }
 
 // adopt changes the transport, from where the one who waits will not wait in it.

@@ -124,3 +124,52 @@ func TestErrorKeepsNoConnection(t *testing.T) {
 	})
 	runtime.KeepAlive(kept)
 }
+
+// Deadlines that somebody else sets, as middleware may after the handler has returned, neither
+// end anything nor keep a processor busy. TLS does not write any more after one: that is told.
+func TestDeadlinesOfOthers(t *testing.T) {
+	for name, secure := range map[string]bool{"TCP": false, "TLS": true} {
+		t.Run(name, func(t *testing.T) {
+			near, far := tcpPair(t)
+			a, b := net.Conn(near), net.Conn(far)
+			if secure {
+				a, b = tlsOver(t, near, far)
+			}
+			c, err := NewConn(a, &ConnConfig{Role: RoleClient, Heartbeat: -1})
+			require.NoError(t, err)
+			defer c.CloseNow()
+			peer, err := NewConn(b, &ConnConfig{Role: RoleServer, Heartbeat: -1})
+			require.NoError(t, err)
+			defer peer.CloseNow()
+			read := async(func() string { _, p, _ := c.Read(bg); return string(p) })
+			waitUntil(t, c.reading)
+			require.NoError(t, near.SetReadDeadline(time.Unix(1, 0)))
+			wait := 100 * time.Millisecond
+			before := cpu(t)
+			time.Sleep(wait)
+			assert.Less(t, cpu(t)-before, wait/2)
+			require.NoError(t, peer.WriteText(bg, "in"))
+			assert.Equal(t, "in", within(t, time.Minute, read))
+
+			for _, write := range []func() error{
+				func() error { return c.WriteText(bg, "out") },
+				func() error { return c.Send(MessageText, []byte("out")) },
+			} {
+				require.NoError(t, near.SetWriteDeadline(time.Unix(1, 0)))
+				err := write()
+				if secure {
+					waitUntil(t, func() bool { return c.l.wr.failure() != nil })
+					require.ErrorIs(t, c.l.wr.failure(), os.ErrDeadlineExceeded)
+					break
+				}
+				require.NoError(t, err)
+				_, p, err := peer.Read(bg)
+				require.NoError(t, err)
+				assert.Equal(t, "out", string(p))
+			}
+			before = cpu(t)
+			time.Sleep(wait)
+			assert.Less(t, cpu(t)-before, wait/2)
+		})
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"os"
 	"sync"
 )
 
@@ -304,6 +305,15 @@ func (f *flusher) runOn() {
 	f.mu.Unlock()
 	err := f.t.flush(f)
 	f.mu.Lock()
+	if err == errWoken && f.box.ctx.Err() == nil { // by a deadline of somebody else's
+		f.seldom().bell.hush()
+		f.mu.Unlock()
+		err = f.t.flush(f)
+		f.mu.Lock()
+		if err == errWoken && f.box.ctx.Err() == nil {
+			err = os.ErrDeadlineExceeded // as TLS keeps saying
+		}
+	}
 	if f.rare != nil {
 		f.rare.bell.unwatch()
 	}
@@ -358,7 +368,7 @@ func (f *flusher) settle(ctx context.Context, tk ticket) (accepted bool, err err
 		return true, nil
 	case f.over:
 		return false, f.err()
-	case !f.reliedOn(tk) && f.box.remove(tk.from, tk.to):
+	case !tk.reliedOn(f.out.closed) && f.box.remove(tk.from, tk.to):
 		f.box.moveDown(tk)
 		if tk.bonds&bondInside != 0 {
 			f.seldom().begun = tk.bonds&bondBegun != 0
@@ -369,13 +379,6 @@ func (f *flusher) settle(ctx context.Context, tk ticket) (accepted bool, err err
 		f.box.detach()
 	}
 	return true, ctx.Err()
-}
-
-// reliedOn reports whether bytes must not be taken back: a peer's window is to have seen
-// them, or they are of a message in fragments that the close frame took for sent. The
-// caller holds mu.
-func (f *flusher) reliedOn(tk ticket) bool {
-	return tk.bonds&bondSealed != 0 || tk.bonds&bondInside != 0 && f.out.closed
 }
 
 // unlend waits for the end of a send under way that may be reading tk's payload.

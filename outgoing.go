@@ -20,6 +20,12 @@ type ticket struct {
 	bonds    bonds
 }
 
+// reliedOn reports whether its bytes must not be taken back: a peer's window is to have
+// seen them, or they are of a message in fragments that the close frame took for sent.
+func (tk ticket) reliedOn(closed bool) bool {
+	return tk.bonds&bondSealed != 0 || closed && tk.bonds&bondInside != 0
+}
+
 // bonds say what a write has to do with others.
 type bonds uint8
 

@@ -658,6 +658,27 @@ func TestEndIsToldBesideADuplicate(t *testing.T) {
 	})
 }
 
+// The same without a loop, at a close in order and at one that is not.
+func TestEndIsToldBesideADuplicateOfARead(t *testing.T) {
+	for name, end := range map[string]func(client, server *Conn) error{
+		"Close":    func(client, _ *Conn) error { return client.Close(StatusNormalClosure, "") },
+		"CloseNow": func(_, server *Conn) error { return server.CloseNow() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			client, server := connectPair(t, tcpPair, ConnConfig{CloseTimeout: -1})
+			rc, err := server.SyscallConn()
+			require.NoError(t, err)
+			dup, err := poll.Duplicate(rc)
+			require.NoError(t, err)
+			defer poll.Close(dup)
+			reads := async(func() error { _, _, err := server.Read(bg); return err })
+			require.NoError(t, within(t, 10*time.Second, async(func() error { return end(client, server) })))
+			require.Error(t, within(t, 10*time.Second, reads))
+			require.Error(t, within(t, 10*time.Second, async(func() error { _, _, err := client.Read(bg); return err })))
+		})
+	}
+}
+
 // Nobody who has been accepted is forgotten, though a callback ends its goroutine
 // between them, and the rush ends meanwhile.
 func TestRushLeavesNobodyBehind(t *testing.T) {

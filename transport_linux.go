@@ -303,9 +303,11 @@ func (t *rawTransport) hangUp() {
 }
 
 func (t *rawTransport) closeWrite()    { t.nc.CloseWrite() }
-func (t *rawTransport) close() error   { return t.nc.Close() }
-func (t *rawTransport) abort() error   { return t.nc.Close() }
 func (t *rawTransport) needRoom() bool { return false }
+
+// The peer is told of the end also while somebody has a duplicate of the descriptor.
+func (t *rawTransport) close() error { t.closeWrite(); return t.nc.Close() }
+func (t *rawTransport) abort() error { t.hangUp(); return t.nc.Close() }
 
 func (t *rawTransport) queue(j joint, s *sending) bool {
 	if !t.pin.CompareAndSwap(pinFree, pinBusy) {

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"math/big"
 	"net"
 	"sync"
@@ -70,6 +71,12 @@ func tcpPair(t testing.TB) (client, server net.Conn) {
 func tlsPair(t testing.TB) (client, server net.Conn) {
 	t.Helper()
 	a, b := tcpPair(t)
+	return tlsOver(t, a, b)
+}
+
+// tlsOver makes a pair of connections one of TLS.
+func tlsOver(t testing.TB, a, b net.Conn) (client, server net.Conn) {
+	t.Helper()
 	c := tls.Client(a, trustsTests())
 	s := tls.Server(b, &tls.Config{Certificates: []tls.Certificate{testCertificate()}})
 	done := make(chan error, 1)
@@ -135,3 +142,17 @@ func connectPair(t testing.TB, pair func(testing.TB) (client, server net.Conn), 
 }
 
 var bg = context.Background()
+
+// A nothingConn reads nothing, without waiting.
+type nothingConn struct{ net.Conn }
+
+func (nothingConn) Read([]byte) (int, error) { return 0, nil }
+
+func TestTransportWithoutProgress(t *testing.T) {
+	a, _ := net.Pipe()
+	c, err := NewConn(nothingConn{a}, &ConnConfig{Role: RoleServer})
+	require.NoError(t, err)
+	defer c.CloseNow()
+	read := async(func() error { _, _, err := c.Read(bg); return err })
+	require.ErrorIs(t, within(t, time.Minute, read), io.ErrNoProgress)
+}
