@@ -465,3 +465,25 @@ func TestShutdownAgainWaitsForLoops(t *testing.T) {
 		require.NoError(t, within(t, time.Minute, second))
 	}
 }
+
+// Done: "everything it held has been given up", also if the loop sees the end before the
+// writer has been shut.
+func TestLoopThatSeesTheEndFirst(t *testing.T) {
+	e := newEngine(t, nil)
+	c, peer := connectScripted(t, tcpPair, RoleServer, ConnConfig{Heartbeat: -1, SendLimit: -1})
+	over := make(chan struct{})
+	require.NoError(t, e.Attach(c, &Events{Close: func(*Conn, error) { close(over) }}))
+	require.NoError(t, c.Send(MessageBinary, make([]byte, 8<<20)))
+	require.NotZero(t, c.BufferedAmount(), "the peer does not read")
+	c.l.onEnd(func(error) { // as the state is closed, and the writer has not been shut
+		peer.send(peer.frame(OpPing, true, ""))
+		<-over
+	})
+	require.NoError(t, c.CloseNow())
+	within(t, time.Minute, c.Done())
+	waitUntil(t, func() bool {
+		c.l.wr.mu.Lock()
+		defer c.l.wr.mu.Unlock()
+		return c.l.wr.box == nil
+	})
+}

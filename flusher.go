@@ -272,7 +272,7 @@ func (f *flusher) led() (accepted bool, err error) {
 // waiting if there are none. Nearly always that takes one call. The caller has the role and holds
 // mu, which is released meanwhile.
 func (f *flusher) run() {
-	if f.waits || !f.once() {
+	if !f.over && (f.waits || !f.once()) { // after the end, whose bytes they are may use them otherwise
 		f.runOn()
 	}
 }
@@ -305,14 +305,13 @@ func (f *flusher) runOn() {
 	f.mu.Unlock()
 	err := f.t.flush(f)
 	f.mu.Lock()
-	if err == errWoken && f.box.ctx.Err() == nil { // by a deadline of somebody else's
+	if ctx := f.box.ctx; err == errWoken && ctx.Err() == nil { // by a deadline of somebody else's
 		f.seldom().bell.hush()
 		f.mu.Unlock()
-		err = f.t.flush(f)
-		f.mu.Lock()
-		if err == errWoken && f.box.ctx.Err() == nil {
+		if err = f.t.flush(f); err == errWoken && ctx.Err() == nil {
 			err = os.ErrDeadlineExceeded // as TLS keeps saying
 		}
+		f.mu.Lock()
 	}
 	if f.rare != nil {
 		f.rare.bell.unwatch()

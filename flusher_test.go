@@ -1,8 +1,12 @@
 package websocket
 
 import (
+	"bytes"
 	"errors"
+	"runtime"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -111,4 +115,74 @@ func TestGiveBack(t *testing.T) {
 	assert.Nil(t, g.ctx)
 	assert.NoError(t, g.err)
 	assert.Zero(t, g.toGo, "or pongs would count against a connection that has sent less")
+}
+
+// A closingTransport sends what it is told to, and takes its time to close.
+type closingTransport struct {
+	memoryTransport
+	tries   func(s *sending) (int, error)
+	flushes func(s stepper) error
+	room    func()
+	aborts  func()
+}
+
+func (t *closingTransport) try(s *sending) (int, error) { return t.tries(s) }
+func (t *closingTransport) flush(s stepper) error       { return t.flushes(s) }
+func (t *closingTransport) needRoom() bool              { t.room(); return false }
+func (t *closingTransport) abort() error                { t.aborts(); return nil }
+
+// Write: "p is not modified and may be reused when Write returns", also if it returns
+// because of CloseNow, as somebody else is about to become the flusher.
+func TestNothingOfAWriteIsReadAfterItReturned(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // makes the order of the goroutines certain
+	c := &Conn{agreed: &nothingAgreed}
+	tr := &closingTransport{}
+	c.l.init(tr, RoleServer, (&ConnConfig{Heartbeat: -1}).settings(), deflation{}, nil)
+	waiting := func(n int) func() bool {
+		return func() bool {
+			c.l.wr.mu.Lock()
+			defer c.l.wr.mu.Unlock()
+			return c.l.wr.box != nil && len(c.l.wr.box.queue) == n
+		}
+	}
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	var returned, late atomic.Bool
+	p := bytes.Repeat([]byte{1}, referMin)
+	n := 0
+	tr.tries = func(s *sending) (int, error) {
+		if n++; n == 1 {
+			close(begun)
+			<-goOn
+			return len(s.p) + len(s.q), nil
+		}
+		if returned.Load() && len(s.q) > 0 && &s.q[0] == &p[0] {
+			late.Store(true)
+		}
+		return 0, errors.New("closed")
+	}
+	tr.flushes = func(s stepper) error { s.step(); return nil }
+	tr.aborts = func() { time.Sleep(10 * time.Millisecond) } // to close takes a moment
+	closed := make(chan struct{})
+	tr.room = func() { // in pass, with the lock: CloseNow is the next to have it
+		tr.room = func() {}
+		go func() { c.CloseNow(); close(closed) }()
+		time.Sleep(10 * time.Millisecond)
+	}
+	first := async(func() error { return c.Write(bg, MessageText, []byte("leads")) })
+	<-begun
+	second := async(func() error { return c.Write(bg, MessageText, []byte("is to lead next")) })
+	waitUntil(t, waiting(1))
+	third := async(func() error {
+		err := c.Write(bg, MessageBinary, p)
+		returned.Store(true)
+		clear(p) // "may be reused"
+		return err
+	})
+	waitUntil(t, waiting(2))
+	close(goOn)
+	within(t, time.Minute, closed)
+	within(t, time.Minute, first)
+	within(t, time.Minute, second)
+	require.Error(t, within(t, time.Minute, third))
+	require.False(t, late.Load(), "the payload of a Write that has returned was being sent")
 }

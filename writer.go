@@ -488,7 +488,8 @@ func (w *writer) shut() {
 	if w.armed {
 		w.disarm()
 	}
-	if !w.flushing {
+	if !w.flushing || w.box.parked { // nobody sends
+		w.flushing = false
 		w.clear()
 		return
 	}
