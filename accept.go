@@ -363,6 +363,9 @@ func newFallback(h http.Handler, g *gate, addr net.Addr) *fallback {
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			r.TLS, _ = r.Context().Value(tlsStateKey{}).(*tls.ConnectionState)
 			h.ServeHTTP(w, r)
+			if _, err := w.Write(nil); err == nil { // nobody has hijacked it
+				f.boundRest(http.NewResponseController(w), g.bound)
+			}
 		}),
 		ReadHeaderTimeout: g.bound,
 		MaxHeaderBytes:    g.limit,
@@ -375,6 +378,16 @@ func newFallback(h http.Handler, g *gate, addr net.Addr) *fallback {
 		_ = f.server.Serve(f) // ends with close
 	}()
 	return f
+}
+
+// boundRest bounds what net/http does once the handler has returned: it sends the rest of
+// the answer, and waits for that of the request.
+func (f *fallback) boundRest(rc *http.ResponseController, bound time.Duration) {
+	now := time.Now()
+	_ = rc.SetReadDeadline(now.Add(lingerTime))
+	if bound > 0 {
+		_ = rc.SetWriteDeadline(now.Add(bound))
+	}
 }
 
 // tlsStateKey is the context key of a *tls.ConnectionState: net/http looks for

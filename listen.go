@@ -44,13 +44,15 @@ type ListenOptions struct {
 	// closed, since the next request may be for a WebSocket. If it is nil, they
 	// are answered with 426, or 405 if they are not GET, or 505 if they are of
 	// HTTP/1.0. Requests that are not HTTP, or that break its grammar, never
-	// reach it.
+	// reach it. HandshakeTimeout bounds the header and what is left of the answer
+	// when the handler returns; what the handler waits for it bounds itself, with
+	// an http.ResponseController.
 	Fallback http.Handler
 
 	// MaxHeaderBytes bounds a request's first line and header. 0 means
 	// DefaultMaxHeaderBytes; negative means the most there can be, 1 MiB. A
 	// longer one is answered with 431. There may be 100 fields in it, and 8 KiB
-	// in the first line.
+	// in the first line, beyond which the answer is 414.
 	MaxHeaderBytes int
 
 	_ [0]func() // not comparable, so that fields may be added

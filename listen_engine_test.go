@@ -551,6 +551,48 @@ func TestEngineServeEndsWhatItAnswers(t *testing.T) {
 	require.ErrorIs(t, within(t, 10*time.Second, served), ErrEngineClosed)
 }
 
+// CHECKLIST 23: a request whose body does not come holds no connection of the Fallback.
+func TestFallbackIsBounded(t *testing.T) {
+	overWaysIn(t, func(t *testing.T, _ *Engine, serve func(*ListenOptions, *Events) (net.Listener, <-chan error)) {
+		l, _ := serve(&ListenOptions{Fallback: http.NotFoundHandler()}, &Events{})
+		for _, body := range []string{"Content-Length: 1000", "Transfer-Encoding: chunked"} {
+			nc, err := net.Dial("tcp", l.Addr().String())
+			require.NoError(t, err)
+			defer nc.Close()
+			_, err = io.WriteString(nc, "POST / HTTP/1.1\r\nHost: x\r\n"+body+"\r\n\r\n")
+			require.NoError(t, err)
+			require.NoError(t, nc.SetReadDeadline(time.Now().Add(20*time.Second)))
+			answer, err := io.ReadAll(nc)
+			require.NoError(t, err, body)
+			assert.Contains(t, string(answer), "404 Not Found")
+		}
+	})
+}
+
+// A Fallback's handler may hijack its connection, which then is its own.
+func TestFallbackHijacked(t *testing.T) {
+	overWaysIn(t, func(t *testing.T, _ *Engine, serve func(*ListenOptions, *Events) (net.Listener, <-chan error)) {
+		l, _ := serve(&ListenOptions{Fallback: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			nc, _, err := http.NewResponseController(w).Hijack()
+			if assert.NoError(t, err) {
+				go func() {
+					time.Sleep(lingerTime + 100*time.Millisecond)
+					_, _ = io.WriteString(nc, "mine")
+					_ = nc.Close()
+				}()
+			}
+		})}, &Events{})
+		nc, err := net.Dial("tcp", l.Addr().String())
+		require.NoError(t, err)
+		defer nc.Close()
+		_, err = io.WriteString(nc, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		require.NoError(t, err)
+		answer, err := io.ReadAll(nc)
+		require.NoError(t, err)
+		assert.Equal(t, "mine", string(answer))
+	})
+}
+
 // A peer that does not answer the close frame then does not hold Serve up.
 func TestEngineServeEndsBesideSilentPeer(t *testing.T) {
 	e := newEngine(t, nil)
