@@ -744,3 +744,37 @@ func (c *Conn) waiting() int {
 	}
 	return len(c.l.wr.box.queue)
 }
+
+// Done: "the body of a Messages loop, or a callback, must have returned".
+func TestDoneWaitsForBody(t *testing.T) {
+	overTransports(t, func(t *testing.T, pair func(testing.TB) (client, server net.Conn)) {
+		for _, how := range []string{"Messages", "Serve", "Engine", "Blocking"} {
+			c, peer := connectScripted(t, pair, RoleServer)
+			in, out := make(chan struct{}), make(chan struct{})
+			body := func() { close(in); <-out }
+			ev := &Events{Message: func(*Conn, MessageType, []byte) { body() }}
+			switch how {
+			case "Messages":
+				go func() {
+					for range c.Messages(bg) {
+						body()
+					}
+				}()
+			case "Serve":
+				go ev.Serve(bg, c)
+			default:
+				require.NoError(t, newEngine(t, &EngineOptions{Loops: 1, Blocking: how == "Blocking"}).Attach(c, ev))
+			}
+			peer.sends(peer.text("x"))
+			<-in
+			require.NoError(t, c.CloseNow())
+			select {
+			case <-c.Done():
+				t.Error(how)
+			case <-time.After(10 * time.Millisecond):
+			}
+			close(out)
+			within(t, time.Minute, c.Done())
+		}
+	})
+}

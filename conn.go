@@ -447,7 +447,8 @@ func (c *Conn) CloseNow() error { return c.l.closeNow() }
 
 // Done returns a channel that is closed when the connection has ended and
 // everything it held has been given up. For that, the body of a Messages loop, or
-// a callback, must have returned: never wait for Done in one.
+// a callback, must have returned: never wait for Done in one. Events.Close may still be
+// to come.
 func (c *Conn) Done() <-chan struct{} { return c.l.done() }
 
 // Err returns why the connection ended, nil before that. See Read for what it

@@ -289,7 +289,9 @@ func (l *link) give() {
 			l.serial++ // a MessageReader must not touch what is given up
 			l.rd.free()
 		}
-		l.rd.role.give()
+		if l.rd.role.give() {
+			l.life.over()
+		}
 		if closed || !l.isClosed() {
 			return
 		}
@@ -418,7 +420,11 @@ func (l *link) end(cause error, inOrder bool) {
 
 // closeTransport gives up what the transport holds.
 func (l *link) closeTransport(inOrder bool) {
-	defer l.life.over() // though a hook may panic
+	defer func() { // though a hook may panic
+		if l.rd.role.finish() {
+			l.life.over()
+		}
+	}()
 	switch t := l.rd.t; {
 	case !inOrder:
 		_ = t.abort()

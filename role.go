@@ -12,6 +12,8 @@ type readerRole struct {
 	driven bool          // a driver has taken it
 	own    bool          // it is a goroutine of ours, which always sees the end through
 	stance stance        // of the holder
+	closed bool          // the transport has been: that all is over is told when nobody holds the role
+	told   bool          // it has been told
 	freed  chan struct{} // closed as held becomes false, if somebody waits
 }
 
@@ -52,8 +54,9 @@ func (r *readerRole) drive(own bool) error {
 	return nil
 }
 
-// give gives the role back.
-func (r *readerRole) give() {
+// give gives the role back. It reports whether the caller is to tell that the connection
+// has ended, as finish does.
+func (r *readerRole) give() (tells bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.held = false
@@ -61,6 +64,24 @@ func (r *readerRole) give() {
 		close(r.freed)
 		r.freed = nil
 	}
+	return r.tells()
+}
+
+// finish says that the transport has been closed.
+func (r *readerRole) finish() (tells bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	return r.tells()
+}
+
+// tells reports, once, that all is over. The caller holds mu.
+func (r *readerRole) tells() bool {
+	if !r.closed || r.held || r.told {
+		return false
+	}
+	r.told = true
+	return true
 }
 
 // stand says that the holder begins to stand in the transport, leave that it
