@@ -161,7 +161,9 @@ func (b *blocking) received(ctx context.Context, buf []byte, into bool) (Message
 	case !into:
 		buf = make([]byte, 0, len(ev.data))
 	}
-	return ev.typ, append(buf[:0], ev.data...), nil
+	buf = append(buf[:0], ev.data...)
+	b.rd.spare() // nobody knows when the next read comes
+	return ev.typ, buf, nil
 }
 
 // lost ends the connection after its transport could not be read any more. The peer may have

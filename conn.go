@@ -97,7 +97,7 @@ func NewConn(nc net.Conn, cfg *ConnConfig) (*Conn, error) {
 // without a close frame; or the transport's error. Reads that are interrupted by
 // this side's Close or CloseNow, and all later ones, return an error that matches
 // net.ErrClosed and the cause. While somebody else reads, Read returns
-// ErrConcurrentRead or ErrTaken.
+// ErrConcurrentRead, or ErrTaken, which remains after the end.
 func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 	return c.l.message(ctx, nil, false)
 }

@@ -36,8 +36,8 @@
 // [NewConn] makes a Conn of any net.Conn whose opening handshake has been done
 // elsewhere.
 //
-// nil options are good defaults. In every option 0 means the default that is
-// documented beside it, and a negative value means off or without bound.
+// nil options are good defaults. Where an option does not say otherwise, 0 means the
+// default that is documented beside it, and a negative value means off or without bound.
 //
 // # Reading
 //

@@ -136,11 +136,12 @@ var (
 // Match it with errors.As, or take the code alone with CloseStatus.
 type CloseError struct {
 	// Code is the status code of the close frame: what the peer sent if it
-	// sent one, otherwise what this side sent. StatusNoStatusReceived stands
-	// for a close frame without a body.
+	// sent one, otherwise that of the failure, which is what this side sent
+	// unless it had begun to close before. StatusNoStatusReceived stands for a
+	// close frame without a body.
 	Code StatusCode
 
-	// Reason is the text of that close frame. It is valid UTF-8.
+	// Reason is the text that goes with it. It is valid UTF-8.
 	Reason string
 
 	// Remote tells whether the peer began the closing handshake.

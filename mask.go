@@ -12,7 +12,7 @@ import (
 // Mask masks or unmasks p in place: octet i of p is combined with octet
 // (pos+i) mod 4 of key (RFC 6455, section 5.3). pos is where p begins in the
 // frame's payload; only its value modulo 4 matters. It returns the position
-// after p, for the next piece of the same payload.
+// after p, modulo 4, for the next piece of the same payload.
 func Mask(p []byte, key [4]byte, pos int) int {
 	xor.Mask(p, bits.RotateLeft32(maskingKey(key), -8*(pos&3)))
 	return (pos + len(p)) & 3

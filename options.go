@@ -110,7 +110,7 @@ type UpgradeOptions struct {
 
 	// ChooseSubprotocol, if set, chooses among what the client offers. It
 	// returns one of the offered values or "" for none; an error refuses the
-	// request with 400.
+	// request with 400, any other value with 500.
 	ChooseSubprotocol func(r *http.Request, offered []string) (string, error)
 
 	_ [0]func() // not comparable, so that fields may be added
@@ -272,7 +272,7 @@ type Compression struct {
 
 	// Threshold is the size in bytes from which a message is compressed. 0 means
 	// DefaultCompressionThreshold, negative means every message that is not
-	// empty. A message that is written in fragments is compressed whatever its
+	// empty. A message that goes out in fragments is compressed whatever its
 	// size. Without takeover a message that would not get smaller goes out
 	// uncompressed. MessageType.Compressed and Uncompressed override all that.
 	Threshold int
@@ -308,7 +308,7 @@ const maxCompressionLevel = 9
 // the Conn.
 type Trace struct {
 	// MessageReceived is called for each message as it is handed out whole,
-	// with its size in bytes.
+	// with its size in bytes. What Reader and NetConn hand out is in pieces.
 	MessageReceived func(t MessageType, size int)
 
 	// MessageSent is called for each message as it is accepted for sending.

@@ -618,3 +618,27 @@ func TestReadIntoPanicEndsTheLoan(t *testing.T) {
 	assert.Equal(t, []string{strings.Repeat("a", 600), strings.Repeat("b", 600), strings.Repeat("c", 600)}, got)
 	assert.Equal(t, strings.Repeat("!", 64), string(buf))
 }
+
+// A connection whose application is at work holds no buffer for what it has read.
+func TestReadHoldsNoBuffer(t *testing.T) {
+	for name, read := range map[string]func(c *Conn) error{
+		"Read":     func(c *Conn) error { _, _, err := c.Read(bg); return err },
+		"ReadInto": func(c *Conn) error { _, _, err := c.ReadInto(bg, make([]byte, 10)); return err },
+	} {
+		c, peer := connectScripted(t, tcpPair, RoleServer)
+		peer.sends(peer.text("x"))
+		require.NoError(t, read(c), name)
+		assert.True(t, c.l.rd.buf.chunk == nil, name)
+	}
+}
+
+// A Writer tells of a missing context also where it only collects.
+func TestWriterWithoutContext(t *testing.T) {
+	c, _ := connectScripted(t, tcpPair, RoleServer)
+	w, err := c.Writer(bg, MessageText)
+	require.NoError(t, err)
+	var none context.Context
+	w.SetContext(none)
+	_, err = w.WriteString("x")
+	require.ErrorIs(t, err, errNilContext)
+}
