@@ -158,7 +158,7 @@ func (d *driven) sweepEvery() time.Duration {
 func newID(slot uint32) uint64 {
 	generation.Lock()
 	defer generation.Unlock()
-	generation.last++
+	generation.last = max(generation.last+1, 1) // 0 is for who has none
 	return uint64(generation.last)<<32 | uint64(slot)
 }
 

@@ -369,6 +369,7 @@ func (f *flusher) settle(ctx context.Context, tk ticket) (accepted bool, err err
 		return false, f.err()
 	case !tk.reliedOn(f.out.closed) && f.box.remove(tk.from, tk.to):
 		f.box.moveDown(tk)
+		f.seldom().moveDown(tk)
 		if tk.bonds&bondInside != 0 {
 			f.seldom().begun = tk.bonds&bondBegun != 0
 		}

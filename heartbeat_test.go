@@ -500,3 +500,12 @@ func TestHeartbeatFindsStuckWriteAfterPing(t *testing.T) {
 		time.Sleep(2 * time.Second) // the one who sends pongs ends too
 	})
 }
+
+// A heartbeat has left also if what was before it has been taken back.
+func TestHeartbeatBehindWhatIsTakenBack(t *testing.T) {
+	var r rarely
+	r.beats(100, 0)
+	r.moveDown(ticket{from: 10, to: 60})
+	slow, stuck := r.slow(50)
+	assert.False(t, slow || stuck)
+}

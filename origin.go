@@ -148,7 +148,7 @@ func parseOriginPattern(text string) (originPattern, error) {
 	if scheme, after, found := strings.Cut(rest, "://"); found {
 		p.scheme, rest = scheme, after
 	}
-	if strings.ContainsAny(rest, "/@%") || rest == "" && p.scheme == "" {
+	if strings.ContainsAny(rest, "/@%") || rest == "" && (p.scheme == "" || defaultPort(p.scheme) != 0) {
 		return p, fmt.Errorf("a pattern is a host, or scheme://host, either with :port")
 	}
 	if literal, after, found := strings.Cut(strings.TrimPrefix(rest, "["), "]"); found && rest[0] == '[' {

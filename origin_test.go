@@ -148,7 +148,7 @@ func TestOriginPatterns(t *testing.T) {
 		err = checkOrigin(requestFrom("example.com", tc.origin), patterns)
 		assert.Equal(t, tc.want, err == nil, "%s under pattern %s: %v", tc.origin, tc.pattern, err)
 	}
-	for _, bad := range []string{"", "[", "https://[", "a:[", "[://a", "https://example.org/", "a@b", "a%2eb"} {
+	for _, bad := range []string{"https://", "", "[", "https://[", "a:[", "[://a", "https://example.org/", "a@b", "a%2eb"} {
 		_, err := parseOriginPatterns([]string{"good.example", bad})
 		assert.ErrorContains(t, err, "OriginPatterns", bad)
 	}

@@ -52,6 +52,13 @@ func (r *rarely) done(wt *writeWaiter) {
 // beats notes that a heartbeat ends at to, as writing has come to written.
 func (r *rarely) beats(to, written int64) { r.beat, r.beatSeen = to, written }
 
+// moveDown corrects where the last heartbeat ends when bytes before it are taken back.
+func (r *rarely) moveDown(gone ticket) {
+	if r.beat >= gone.to {
+		r.beat -= gone.to - gone.from
+	}
+}
+
 // slow reports whether the last heartbeat has not left yet, being behind others, though
 // some of those have since the last question: the peer lives and is slow. If none have, it
 // is stuck.
