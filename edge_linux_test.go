@@ -131,7 +131,7 @@ func TestDeadlinesOfOthers(t *testing.T) {
 	for name, secure := range map[string]bool{"TCP": false, "TLS": true} {
 		t.Run(name, func(t *testing.T) {
 			near, far := tcpPair(t)
-			a, b := net.Conn(near), net.Conn(far)
+			a, b := near, far
 			if secure {
 				a, b = tlsOver(t, near, far)
 			}
