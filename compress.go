@@ -268,7 +268,10 @@ type extension struct {
 	flaw          string // why these are not valid, "" if they are
 }
 
-// parseExtensions appends the extensions of a header, which may be spread over
+// maxExtensions is how many extensions of a header are looked at, however long it is.
+const maxExtensions = 64
+
+// parseExtensions appends the first extensions of a header, which may be spread over
 // several lines, to dst. ok tells whether it is well formed: where it is not,
 // RFC 6455, section 9.1, has the connection failed.
 func parseExtensions(dst []extension, lines []string) (list []extension, ok bool) {
@@ -284,7 +287,9 @@ func parseExtensions(dst []extension, lines []string) (list []extension, ok bool
 			if !ok {
 				return dst, false
 			}
-			dst = append(dst, x)
+			if len(dst)-had < maxExtensions {
+				dst = append(dst, x)
+			}
 		}
 		if s.rest != "" {
 			return dst, false

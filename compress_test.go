@@ -418,3 +418,16 @@ func FuzzExtensions(f *testing.F) {
 		require.True(t, !got.receive.takeover || d.receive.takeover && got.receive.bits <= d.receive.bits)
 	})
 }
+
+// Of a header that has more extensions than anybody offers, the first are looked at.
+func TestManyExtensions(t *testing.T) {
+	d, err := newDeflation(&Compression{})
+	require.NoError(t, err)
+	for n, want := range map[int]bool{maxExtensions - 1: true, maxExtensions: false} {
+		_, accepted, ok := d.acceptExtensions([]string{strings.Repeat("x,", n) + "permessage-deflate"})
+		assert.True(t, ok)
+		assert.Equal(t, want, accepted)
+	}
+	_, _, ok := d.acceptExtensions([]string{strings.Repeat("x,", maxExtensions) + "="})
+	assert.False(t, ok)
+}
