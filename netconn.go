@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,6 +41,7 @@ func NetConn(ctx context.Context, c *Conn, t MessageType) net.Conn {
 	}
 	if n.err = c.l.drive(false); n.err == nil {
 		c.l.beat()
+		c.l.onEnd(func(error) { go n.over() }) // whoever ends it may be in a Read
 	}
 	n.stop = context.AfterFunc(ctx, func() { _ = c.CloseNow() })
 	return n
@@ -106,6 +108,18 @@ func (n *netConn) next() error {
 		n.rest = ev.data
 	}
 	return nil
+}
+
+// over gives the reading side back once the connection has ended, since nobody may read any
+// more.
+func (n *netConn) over() {
+	n.readMu.Lock()
+	defer n.readMu.Unlock()
+	if n.err == nil {
+		n.rest = slices.Clone(n.rest) // it can still be read
+		n.c.l.give()
+		n.err = n.c.l.afterEnd()
+	}
 }
 
 func (n *netConn) Write(p []byte) (int, error) {

@@ -204,3 +204,27 @@ func TestNetConnClose(t *testing.T) {
 		peer.Close()
 	})
 }
+
+// Done is closed, and the buffers are given up, though nobody reads or closes the net.Conn.
+func TestNetConnEndsUnread(t *testing.T) {
+	overTransports(t, func(t *testing.T, pair func(testing.TB) (client, server net.Conn)) {
+		for name, end := range map[string]func(c *Conn, cancel func()){
+			"CloseNow": func(c *Conn, _ func()) { c.CloseNow() },
+			"context":  func(_ *Conn, cancel func()) { cancel() },
+		} {
+			c, peer := connectScripted(t, pair, RoleServer)
+			ctx, cancel := context.WithCancel(bg)
+			nc := NetConn(ctx, c, MessageBinary)
+			peer.sends(peer.frame(OpBinary, true, "received"))
+			p := make([]byte, 3)
+			_, err := nc.Read(p)
+			require.NoError(t, err)
+			end(c, cancel)
+			within(t, time.Minute, c.Done())
+			rest, err := io.ReadAll(nc)
+			assert.Equal(t, "eived", string(rest), name)
+			assert.ErrorIs(t, err, net.ErrClosed)
+			cancel()
+		}
+	})
+}
