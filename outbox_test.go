@@ -369,3 +369,16 @@ func TestLongQueueRarelyMoves(t *testing.T) {
 		assert.Less(t, moves, 40, "lent %d", lent)
 	}
 }
+
+// A payload that is sent from where it is takes no room in the buffer.
+func TestRoomBehindReferred(t *testing.T) {
+	for _, lent := range []int{0, 1} {
+		g, out := newOutgoing(0), &outbound{}
+		g.addReferred(out, OpBinary, true, make([]byte, 64<<20))
+		for range 64 {
+			g.lent = lent
+			g.add(out, OpPong, true, make([]byte, maxControlPayload))
+		}
+		assert.Less(t, cap(g.buf), 1<<20, "lent %d", lent)
+	}
+}

@@ -107,10 +107,10 @@ func (g *outgoing) room(n int) {
 	if g.compact(); cap(g.buf)-len(g.buf) >= n {
 		return
 	}
-	n = max(n, g.pending()/4) // beyond bufpool's classes each frame would move all of them
-	if g.lent > 0 {
-		// A send under way reads the old buffer.
-		g.moveTo(bufpool.Get(g.pending() + n))
+	have := len(g.buf) - g.off
+	n = max(n, have/4) // beyond bufpool's classes each frame would move all of them
+	if g.lent > 0 {    // a send under way reads the old buffer
+		g.moveTo(bufpool.Get(have + n))
 		return
 	}
 	g.buf = bufpool.Grow(g.buf, n)

@@ -115,12 +115,12 @@ func newMessageWriter(ctx context.Context, l *blocking, t MessageType, z *deflat
 func (w *MessageWriter) SetContext(ctx context.Context) { w.ctx = ctx }
 
 // Write adds p to the message. p is not modified and may be reused. Small pieces
-// are collected, without a look at the connection; Flush sends them. Text may be cut anywhere between calls, but a
-// piece that makes it invalid UTF-8 is refused with ErrInvalidText before
-// anything of it is sent, and the message can go on without it. If the context
-// ends first, Write returns how many bytes have become part of the message and
-// the context's error, and writing can go on after SetContext. Other errors are
-// those of Conn.Write.
+// are collected, without a look at the connection; Flush sends them. Text may be
+// cut anywhere between calls, but a piece that makes it invalid UTF-8 is refused
+// with ErrInvalidText before anything of it is sent, and the message can go on
+// without it. If the context ends first, Write returns how many bytes have become
+// part of the message and the context's error, and writing can go on after
+// SetContext. Other errors are those of Conn.Write.
 func (w *MessageWriter) Write(p []byte) (int, error) {
 	if w.err != nil {
 		return 0, w.err
