@@ -364,7 +364,7 @@ func newFallback(h http.Handler, g *gate, addr net.Addr) *fallback {
 			r.TLS, _ = r.Context().Value(tlsStateKey{}).(*tls.ConnectionState)
 			h.ServeHTTP(w, r)
 			if _, err := w.Write(nil); err == nil { // nobody has hijacked it
-				f.boundRest(http.NewResponseController(w), g.bound)
+				boundRest(http.NewResponseController(w), g.bound)
 			}
 		}),
 		ReadHeaderTimeout: g.bound,
@@ -382,7 +382,7 @@ func newFallback(h http.Handler, g *gate, addr net.Addr) *fallback {
 
 // boundRest bounds what net/http does once the handler has returned: it sends the rest of
 // the answer, and waits for that of the request.
-func (f *fallback) boundRest(rc *http.ResponseController, bound time.Duration) {
+func boundRest(rc *http.ResponseController, bound time.Duration) {
 	now := time.Now()
 	_ = rc.SetReadDeadline(now.Add(lingerTime))
 	if bound > 0 {

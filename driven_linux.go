@@ -210,10 +210,11 @@ func (d *driven) turn(in, out, word bool) (over bool) {
 	return d.stage == stageOver
 }
 
-// A connection that has received many messages hands out no more of them at a
-// time than it can in turnTime, and looks at the clock now and then, and behind a large one.
+// A turn ends when its time is up, by a clock that is looked at now and then, and behind a large message.
 const (
-	turnTime, clockEvery, turnLarge = 250 * time.Microsecond, 16, 16 << 10
+	turnTime   = 250 * time.Microsecond
+	clockEvery = 16
+	turnLarge  = 16 << 10
 )
 
 // receive receives once, if there may be something, and hands out what there is.

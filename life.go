@@ -161,10 +161,13 @@ func (l *life) done() <-chan struct{} {
 	return f.ended
 }
 
-// over says that everything has been given up.
+// over says, maybe more than once, that everything has been given up.
 func (l *life) over() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.gone {
+		return
+	}
 	l.gone = true
 	if l.fate != nil && l.fate.ended != nil {
 		close(l.fate.ended)

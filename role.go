@@ -12,8 +12,7 @@ type readerRole struct {
 	driven bool          // a driver has taken it
 	own    bool          // it is a goroutine of ours, which always sees the end through
 	stance stance        // of the holder
-	closed bool          // the transport has been: that all is over is told when nobody holds the role
-	told   bool          // it has been told
+	closed bool          // the transport has been: all is over when nobody holds the role
 	freed  chan struct{} // closed as held becomes false, if somebody waits
 }
 
@@ -54,9 +53,8 @@ func (r *readerRole) drive(own bool) error {
 	return nil
 }
 
-// give gives the role back. It reports whether the caller is to tell that the connection
-// has ended, as finish does.
-func (r *readerRole) give() (tells bool) {
+// give gives the role back. It reports whether all is over, as finish does.
+func (r *readerRole) give() (over bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.held = false
@@ -64,24 +62,15 @@ func (r *readerRole) give() (tells bool) {
 		close(r.freed)
 		r.freed = nil
 	}
-	return r.tells()
+	return r.closed
 }
 
 // finish says that the transport has been closed.
-func (r *readerRole) finish() (tells bool) {
+func (r *readerRole) finish() (over bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
-	return r.tells()
-}
-
-// tells reports, once, that all is over. The caller holds mu.
-func (r *readerRole) tells() bool {
-	if !r.closed || r.held || r.told {
-		return false
-	}
-	r.told = true
-	return true
+	return !r.held
 }
 
 // stand says that the holder begins to stand in the transport, leave that it

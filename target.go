@@ -109,7 +109,7 @@ func normalizeHost(host string) (string, error) {
 	if !allHostBytes(ascii) {
 		return "", fmt.Errorf("the URL's host %q has characters that no host has", host)
 	}
-	return strings.ToLower(ascii), nil
+	return ascii, nil
 }
 
 func allHostBytes(s string) bool {
