@@ -224,6 +224,13 @@
 // HTTP, HTTPS or SOCKS5. NetDial and NetDialTLS replace dialing altogether, to
 // reach a unix socket for example.
 //
+// # Testing
+//
+// What Handler returns works with httptest.NewServer, whose URL Dial takes as it is.
+// What serves or uses a Conn needs no server: NewConn makes both ends of net.Pipe a
+// connection, one with [RoleServer] and one with [RoleClient], as in its example. In a
+// bubble of testing/synctest heartbeats, time-outs and closing then take no time.
+//
 // # Adapters and frames
 //
 // [NetConn] makes a net.Conn of a Conn, to carry another protocol. Package

@@ -45,6 +45,26 @@ func TestHeartbeatTimes(t *testing.T) {
 	})
 }
 
+// What doc.go says of testing: a pipe of package net will do, in a bubble.
+func TestHeartbeatInBubble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		var pings atomic.Int32
+		trace := &Trace{HeartbeatSent: func() { pings.Add(1) }}
+		server, err := NewConn(a, &ConnConfig{Role: RoleServer, Trace: trace})
+		require.NoError(t, err)
+		client, err := NewConn(b, &ConnConfig{Role: RoleClient, Heartbeat: -1})
+		require.NoError(t, err)
+		read := async(func() error { _, _, err := server.Read(bg); return err })
+		answered := async(func() error { _, _, err := client.Read(bg); return err })
+		time.Sleep(10*DefaultHeartbeat + time.Second)
+		assert.Equal(t, int32(10), pings.Load())
+		require.NoError(t, server.Close(StatusGoingAway, ""))
+		require.ErrorIs(t, <-read, net.ErrClosed)
+		assert.Equal(t, StatusGoingAway, CloseStatus(<-answered))
+	})
+}
+
 // A busy application is not a dead peer: the time-out runs only while a read
 // waits for input.
 func TestHeartbeatBusyApplication(t *testing.T) {

@@ -555,15 +555,20 @@ func TestEngineServeEndsWhatItAnswers(t *testing.T) {
 func TestFallbackIsBounded(t *testing.T) {
 	overWaysIn(t, func(t *testing.T, _ *Engine, serve func(*ListenOptions, *Events) (net.Listener, <-chan error)) {
 		l, _ := serve(&ListenOptions{Fallback: http.NotFoundHandler()}, &Events{})
-		for _, body := range []string{"Content-Length: 1000", "Transfer-Encoding: chunked"} {
+		bodies := []string{"Content-Length: 1000", "Transfer-Encoding: chunked"}
+		var conns []net.Conn
+		for _, body := range bodies {
 			nc, err := net.Dial("tcp", l.Addr().String())
 			require.NoError(t, err)
 			defer nc.Close()
 			_, err = io.WriteString(nc, "POST / HTTP/1.1\r\nHost: x\r\n"+body+"\r\n\r\n")
 			require.NoError(t, err)
+			conns = append(conns, nc)
+		}
+		for i, nc := range conns {
 			require.NoError(t, nc.SetReadDeadline(time.Now().Add(20*time.Second)))
 			answer, err := io.ReadAll(nc)
-			require.NoError(t, err, body)
+			require.NoError(t, err, bodies[i])
 			assert.Contains(t, string(answer), "404 Not Found")
 		}
 	})

@@ -94,11 +94,24 @@ func read(ctx context.Context, c *websocket.Conn, v any) error {
 // error wraps the one of encoding/json. All other errors are those of
 // websocket.Conn.Write. Write is safe for concurrent use.
 func Write(ctx context.Context, c *websocket.Conn, v any) error {
+	return encode(v, func(p []byte) error { return c.Write(ctx, websocket.MessageText, p) })
+}
+
+// Send queues v as JSON and returns at once, as websocket.Conn.Send does, whose
+// errors it returns: websocket.ErrSendLimit if the peer is too slow. Otherwise it is
+// like Write. A value for many connections is better encoded once, for
+// websocket.NewPreparedMessage.
+func Send(c *websocket.Conn, v any) error {
+	return encode(v, func(p []byte) error { return c.Send(websocket.MessageText, p) })
+}
+
+// encode passes v as JSON to send, which may not keep it.
+func encode(v any, send func(p []byte) error) error {
 	e := encoders.Get().(*encoder)
 	if err := e.json.Encode(v); err != nil {
 		return fmt.Errorf("wsjson: cannot encode the message: %w", err) // and e may be half full
 	}
-	err := c.Write(ctx, websocket.MessageText, bytes.TrimSuffix(e.buf.Bytes(), []byte("\n")))
+	err := send(bytes.TrimSuffix(e.buf.Bytes(), []byte("\n")))
 	if e.buf.Cap() <= bigMessage {
 		e.buf.Reset()
 		encoders.Put(e)

@@ -81,10 +81,13 @@ func TestWire(t *testing.T) {
 		{json.RawMessage(" [ 1 ] "), "[1]"},
 	} {
 		require.NoError(t, wsjson.Write(bg, client, tc.v))
-		typ, p, err := server.Read(bg)
-		require.NoError(t, err)
-		assert.Equal(t, websocket.MessageText, typ)
-		assert.Equal(t, tc.want, string(p))
+		require.NoError(t, wsjson.Send(client, tc.v))
+		for range 2 {
+			typ, p, err := server.Read(bg)
+			require.NoError(t, err)
+			assert.Equal(t, websocket.MessageText, typ)
+			assert.Equal(t, tc.want, string(p))
+		}
 	}
 }
 
@@ -168,6 +171,7 @@ func TestEncodeErrorSendsNothing(t *testing.T) {
 	require.ErrorAs(t, err, &ute)
 	err = wsjson.Write(bg, client, json.RawMessage("\"\xff\""))
 	require.ErrorIs(t, err, websocket.ErrInvalidText)
+	require.ErrorAs(t, wsjson.Send(client, make(chan int)), &ute)
 	require.NoError(t, wsjson.Write(bg, client, "next"))
 	got, err := wsjson.Read[string](bg, server)
 	require.NoError(t, err)
@@ -196,6 +200,13 @@ func TestEnd(t *testing.T) {
 	assert.Equal(t, websocket.StatusNormalClosure, websocket.CloseStatus(err))
 	<-client.Done()
 	require.ErrorIs(t, wsjson.Write(bg, client, 1), net.ErrClosed)
+	require.ErrorIs(t, wsjson.Send(client, 1), net.ErrClosed)
+}
+
+// Send does not wait for a peer that reads nothing.
+func TestSendLimit(t *testing.T) {
+	client, _ := connect(t, &websocket.DialOptions{SendLimit: 1000})
+	require.ErrorIs(t, wsjson.Send(client, strings.Repeat("x", 1000)), websocket.ErrSendLimit)
 }
 
 // A read that is given up between the frames of a message loses nothing.
@@ -274,6 +285,12 @@ func TestAllocations(t *testing.T) {
 		}
 	})
 	assert.Zero(t, n, "allocations per Write")
+	n = testing.AllocsPerRun(1000, func() {
+		if err := wsjson.Send(c, v); err != nil {
+			t.Fatal(err)
+		}
+	})
+	assert.Zero(t, n, "allocations per Send")
 
 	wire := wstest.Wire(wstest.TextFrame("12345"))
 	c, err = websocket.NewConn(&frames{Conn: b, wire: wire}, &websocket.ConnConfig{Role: websocket.RoleClient, Heartbeat: -1})
