@@ -19,14 +19,14 @@ type agreement struct {
 // (RFC 6455, section 9.1). The error tells that the header is malformed.
 func (a *agreement) chooseExtensions(h http.Header, wanted *deflation) error {
 	lines := h["Sec-Websocket-Extensions"]
-	if len(lines) == 0 || wanted.receive.bits == 0 {
+	if len(lines) == 0 {
 		return nil
 	}
 	answer, accepted, ok := wanted.acceptExtensions(lines)
-	if !ok {
+	if !ok { // "MUST immediately _Fail the WebSocket Connection_", whether there are any here or not
 		return fmt.Errorf("Sec-WebSocket-Extensions %q is malformed", lines)
 	}
-	if accepted {
+	if accepted && wanted.receive.bits > 0 {
 		a.extensions, a.deflate = answer.String(), wanted.agreed(RoleServer, answer)
 	}
 	return nil

@@ -37,8 +37,9 @@ const userAgent = "Go-websocket-client/1.0"
 // the error of the network, of TLS or of a function of the options. Nothing is
 // left open after an error.
 //
-// Dial may be called from any number of goroutines, also with the same
-// options.
+// Dial may be called from any number of goroutines, also with the same options.
+// Handshakes with the same server are not made to wait for each other, as section 4.1
+// would have it: who dials very often should limit how many do at a time.
 func Dial(ctx context.Context, url string, opts *DialOptions) (*Conn, error) {
 	nc, est, err := dial(ctx, url, opts)
 	if err != nil {

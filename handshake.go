@@ -6,6 +6,7 @@ import (
 	"crypto/fips140"
 	"crypto/sha1"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -77,6 +78,18 @@ func handshakeError(status int, reason string, err error) *HandshakeError {
 		reason += strings.TrimPrefix(err.Error(), "websocket: ")
 	}
 	return &HandshakeError{StatusCode: status, Reason: clipReason(reason), err: err}
+}
+
+// refusedBy is the answer to a request that a callback refuses with err: what the callback says, if
+// that is a *HandshakeError with a status of 300 to 599, or else one with the status given.
+func refusedBy(err error, status int) *HandshakeError {
+	var answer *HandshakeError
+	if !errors.As(err, &answer) || answer.StatusCode < 300 || answer.StatusCode > 599 {
+		return handshakeError(status, "", err)
+	}
+	e := handshakeError(answer.StatusCode, "", err)
+	e.Header, e.Reason = answer.Header, clipReason(answer.Reason)
+	return e
 }
 
 // refusal is a HandshakeError without a cause.
@@ -253,7 +266,7 @@ func chooseSubprotocol(r *http.Request, opts *UpgradeOptions) (string, *Handshak
 	}
 	chosen, err := opts.ChooseSubprotocol(r, offered)
 	if err != nil {
-		return "", handshakeError(http.StatusBadRequest, "no subprotocol", err)
+		return "", refusedBy(err, http.StatusBadRequest)
 	}
 	if chosen != "" && !slices.Contains(offered, chosen) {
 		return "", refusal(http.StatusInternalServerError, "ChooseSubprotocol chose %q, offered were %q", chosen, offered)

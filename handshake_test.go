@@ -440,3 +440,32 @@ func FuzzClientHandshake(f *testing.F) {
 		require.True(t, strings.HasSuffix(raw, string(a.buffered())), "what is left over is the end of the input")
 	})
 }
+
+// As with net/http, what may not be in a header's value becomes a space.
+func TestFieldIsMended(t *testing.T) {
+	assert.Equal(t, "A: b c\td e~\x80  f\r\n", string(appendField(nil, "A", " b c\td\x7fe~\x80\r\nf\n")))
+}
+
+// Only where Upgrade or Connection is missing may a proxy have taken it away.
+func TestRefusalSuspectsProxy(t *testing.T) {
+	for name, suspected := range map[string]bool{"Upgrade": true, "Connection": true, "Sec-Websocket-Version": false} {
+		r := sampleRequest()
+		r.Header.Del(name)
+		_, err := checkRequest(r)
+		require.NotNil(t, err, name)
+		assert.Equal(t, suspected, strings.Contains(err.Reason, "a proxy on the way"), name)
+	}
+}
+
+// RFC 9110, section 15.5.6: a 405 "MUST generate an Allow header field".
+func TestMethodNotAllowedNamesGet(t *testing.T) {
+	r := sampleRequest()
+	r.Method = http.MethodPost
+	_, err := checkRequest(r)
+	assert.Equal(t, http.Header{"Allow": {"GET"}}, err.Header)
+}
+
+// RFC 9110, section 10.1.1: Expect is for requests with content.
+func TestExpectIsRefused(t *testing.T) {
+	assert.Error(t, checkRequestHeader(http.Header{"Expect": {"100-continue"}}))
+}

@@ -3,7 +3,6 @@
 package websocket
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -186,7 +185,9 @@ func (g *gate) read(v *visit, p []byte, ev *Events, from caller) (n int, whole b
 func (g *gate) decide(v *visit, ev *Events, from caller) {
 	r := v.handshake()
 	switch {
-	case g.passes && !httpguts.HeaderValuesContainsToken(r.Header["Upgrade"], "websocket"):
+	// RFC 9110, section 7.8: "A server MUST ignore an Upgrade header field that is received in
+	// an HTTP/1.0 request."
+	case g.passes && (v.head.minor == 0 || !httpguts.HeaderValuesContainsToken(r.Header["Upgrade"], "websocket")):
 		v.passed = true
 	case !v.head.hasPath() && authority(r.RequestURI) == "" && r.Method == http.MethodGet:
 		v.refuse(refusal(http.StatusBadRequest, "the request's target %q is not a path", r.RequestURI), r.Method)
@@ -224,7 +225,7 @@ func (g *gate) ask(v *visit, ev *Events, from caller) {
 	h := &Handshake{Request: r, Subprotocol: agreed.subprotocol, Header: http.Header{}, Events: ev}
 	if g.accept != nil {
 		if err := g.accept(h); err != nil {
-			v.refuse(refusedByAccept(err), method)
+			v.refuse(refusedBy(err, http.StatusForbidden), method)
 			return
 		}
 	}
@@ -242,17 +243,6 @@ func (g *gate) grant(v *visit, key string, agreed *agreement, h *Handshake) {
 // the connection.
 func (v *visit) refuse(e *HandshakeError, method string) {
 	v.reply, v.refused = appendRefusal(v.reply[:0], e, method, time.Now()), e
-}
-
-// refusedByAccept turns the error of ListenOptions.Accept into an answer.
-func refusedByAccept(err error) *HandshakeError {
-	var answer *HandshakeError
-	if !errors.As(err, &answer) || answer.StatusCode < 300 || answer.StatusCode > 599 {
-		return handshakeError(http.StatusForbidden, "", err)
-	}
-	e := handshakeError(answer.StatusCode, "", err)
-	e.Header, e.Reason = answer.Header, clipReason(answer.Reason)
-	return e
 }
 
 // appendRefusal appends an answer with the status, the header and the reason of

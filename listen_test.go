@@ -397,3 +397,49 @@ func TestListenRefusalHead(t *testing.T) {
 	assert.NotContains(t, head, "Content-Language")
 	assert.NotContains(t, string(appendResponse(nil, sampleKey, &agreement{}, http.Header{"Content-Language": {"en"}})), "Content-")
 }
+
+// OPTIONS * and CONNECT host:port have no path either, but what is wrong with them is the method.
+func TestListenWithoutPath(t *testing.T) {
+	for request, status := range map[string]int{
+		"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n":            405,
+		"CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n":      405,
+		"GET * HTTP/1.1\r\nHost: a\r\n\r\n":                400,
+		"GET http://a\"b/ HTTP/1.1\r\nHost: a\r\n\r\n":     400,
+		"GET http://[::1/ HTTP/1.1\r\nHost: a\r\n\r\n":     400,
+		"OPTIONS http://[::1/ HTTP/1.1\r\nHost: a\r\n\r\n": 400,
+	} {
+		for _, accept := range []func(*Handshake) error{nil, func(*Handshake) error { return nil }} {
+			if accept == nil && status == 400 && request[0] == 'O' {
+				continue
+			}
+			d := decideOn(t, &ListenOptions{Accept: accept}, request, nil)
+			if assert.NotNil(t, d.refused, request) {
+				assert.Equal(t, status, d.refused.StatusCode, request)
+			}
+		}
+	}
+}
+
+// One large reply does not stay with the memory for all others.
+func TestVisitForgetsLargeReply(t *testing.T) {
+	v := &visit{decision: decision{reply: make([]byte, 4<<10)}}
+	v.forget()
+	assert.NotZero(t, cap(v.reply))
+	v.reply = make([]byte, 4<<10+1)
+	v.forget()
+	assert.Zero(t, cap(v.reply))
+}
+
+func TestRefusedByStatus(t *testing.T) {
+	for status, want := range map[int]int{299: 403, 300: 300, 599: 599, 600: 403} {
+		assert.Equal(t, want, refusedBy(&HandshakeError{StatusCode: status}, 403).StatusCode)
+	}
+}
+
+// RFC 9110, section 7.8: "A server MUST ignore an Upgrade header field that is received in an
+// HTTP/1.0 request."
+func TestUpgradeOfHTTP10IsIgnored(t *testing.T) {
+	request := strings.Replace(rawRequest, "HTTP/1.1", "HTTP/1.0", 1) + "\r\n"
+	assert.True(t, decideOn(t, &ListenOptions{Fallback: http.NotFoundHandler()}, request, nil).passed)
+	assert.Equal(t, 505, decideOn(t, nil, request, nil).refused.StatusCode)
+}

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"golang.org/x/net/http/httpguts"
+	"golang.org/x/net/idna"
 )
 
 // origin is a scheme with a host and a port, or the host and port of a Host
@@ -160,6 +160,9 @@ func parseOriginPattern(text string) (originPattern, error) {
 		}
 	}
 	host, port, _ := strings.Cut(rest, ":")
+	if strings.Contains(port, ":") {
+		return p, fmt.Errorf("an IPv6 address stands in brackets")
+	}
 	p.port = port
 	if !p.ipv6 {
 		var err error
@@ -181,14 +184,17 @@ func (p originPattern) check() error {
 }
 
 // asciiLabels turns the labels that are not ASCII into what browsers send for
-// them, "bücher.example" into "xn--bcher-kva.example".
+// them (UTS 46, RFC 5891), "bücher.example" into "xn--bcher-kva.example".
 func asciiLabels(host string) (string, error) {
 	if isASCII(host) {
 		return host, nil
 	}
 	labels := strings.Split(host, ".")
 	for i, label := range labels {
-		ascii, err := httpguts.PunycodeHostPort(label)
+		if isASCII(label) {
+			continue // even if there are bytes in it that are no host's
+		}
+		ascii, err := idna.Lookup.ToASCII(label)
 		if err != nil {
 			return "", err
 		}

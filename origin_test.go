@@ -34,6 +34,7 @@ func TestOriginSameHost(t *testing.T) {
 		{"http://example.com:0080", "example.com", true},
 		{"http://[::1]:8080", "[::1]:8080", true},
 		{"http://[0:0::1]", "[::1]", true},
+		{"http://AZaz09-._~", "azAZ09-._~", true},
 		{"http://127.0.0.1:3000", "127.0.0.1:3000", true},
 		{"https://xn--bcher-kva.example", "xn--bcher-kva.example", true},
 
@@ -72,6 +73,10 @@ func TestOriginSameHost(t *testing.T) {
 		{"http://exämple.com", "exämple.com", false},
 		{"http://[::1", "[::1", false},
 		{"http://[::1%25lo]", "[::1%25lo]", false},
+		{"http://[127.0.0.1]", "[127.0.0.1]", false},
+		{"http://[a]", "[a]", false},
+		{"http://[::1]x", "[::1]x", false},
+		{"http://[::1:80", "[::1]:80", false},
 		{"http://example.com http://example.com", "example.com", false},
 		{" http://example.com", "example.com", false},
 		{"http://example.com\x00", "example.com", false},
@@ -141,6 +146,18 @@ func TestOriginPatterns(t *testing.T) {
 		{"*.bücher.example", "https://a.xn--bcher-kva.example", true},
 		{"chrome-extension://abc", "chrome-extension://abc", true},
 		{"file://", "file://", true},
+		{"AZaz09+-.://a", "azAZ09+-.://a", true},
+		{"*://a", "1b://a", false},
+		{"*://a", ".b://a", false},
+		{"*://a", "b!://a", false},
+		{"*://a", "b:://a", false},
+		{"*://a", "b@://a", false},
+		{"*://a", "b[://a", false},
+		{"*://a", "b`://a", false},
+		{"*://a", "b{://a", false},
+		{"[ab]", "http://b", true},
+		{"[ab]:81", "http://b:81", true},
+		{"[::1]", "http://[::1]", true},
 		{"capacitor://localhost", "capacitor://localhost", true},
 	} {
 		patterns, err := parseOriginPatterns([]string{tc.pattern})
@@ -148,7 +165,7 @@ func TestOriginPatterns(t *testing.T) {
 		err = checkOrigin(requestFrom("example.com", tc.origin), patterns)
 		assert.Equal(t, tc.want, err == nil, "%s under pattern %s: %v", tc.origin, tc.pattern, err)
 	}
-	for _, bad := range []string{"https://", "", "[", "https://[", "a:[", "[://a", "https://example.org/", "a@b", "a%2eb"} {
+	for _, bad := range []string{"https://", "", "[", "https://[", "a:[", "[://a", "https://example.org/", "a@b", "a%2eb", "[::1]x", "::1", "::1]", "xn--ü.example", "bü*.example"} {
 		_, err := parseOriginPatterns([]string{"good.example", bad})
 		assert.ErrorContains(t, err, "OriginPatterns", bad)
 	}

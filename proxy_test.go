@@ -8,12 +8,15 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -274,4 +277,71 @@ func TestProxyFromEnvironment(t *testing.T) {
 		},
 	})
 	assert.ErrorIs(t, err, io.ErrClosedPipe)
+}
+
+// A proxy that cannot be reached, or refuses, or whose answer comes as the context ends,
+// leaves no connection behind.
+func TestProxyFails(t *testing.T) {
+	ended := func(cancel func()) io.Reader {
+		return readerFunc(func(p []byte) (int, error) {
+			cancel()
+			return copy(p, "HTTP/1.1 200 OK\r\n\r\n"), nil
+		})
+	}
+	refusing := func(func()) io.Reader { return strings.NewReader("HTTP/1.1 403 Forbidden\r\n\r\n") }
+	for name, tc := range map[string]struct {
+		proxy string
+		says  func(cancel func()) io.Reader // nil: nobody is there
+		want  string
+	}{
+		"HTTP, unreachable":  {"http://proxy", nil, "no route"},
+		"HTTP, refusing":     {"http://proxy", refusing, "403"},
+		"HTTP, ended":        {"http://proxy", ended, "canceled"},
+		"SOCKS, unreachable": {"socks5://proxy", nil, "no route"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(bg)
+			defer cancel()
+			nc := &guardedConn{scriptedConn: &scriptedConn{}}
+			opts := &DialOptions{
+				Proxy: func(*http.Request) (*url.URL, error) { return url.Parse(tc.proxy) },
+				NetDial: func(context.Context, string, string) (net.Conn, error) {
+					if tc.says == nil {
+						return nil, errors.New("no route")
+					}
+					nc.in = tc.says(cancel)
+					return nc, nil
+				},
+			}
+			r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://server/", http.NoBody)
+			require.NoError(t, err)
+			_, err = openRoute(ctx, opts, r)
+			require.ErrorContains(t, err, tc.want)
+			assert.Equal(t, tc.says != nil, nc.closed.Load())
+		})
+	}
+}
+
+// guardedConn may be closed by several goroutines.
+type guardedConn struct {
+	*scriptedConn
+	closed atomic.Bool
+}
+
+func (c *guardedConn) Close() error { c.closed.Store(true); return nil }
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// RFC 9110, section 9.3.6: only 2xx is a tunnel.
+func TestConnectAnswered101(t *testing.T) {
+	proxy := listenScript(t, func(nc net.Conn) {
+		if _, err := http.ReadRequest(bufio.NewReader(nc)); err == nil {
+			_, _ = io.WriteString(nc, "HTTP/1.1 101 X\r\n\r\n")
+		}
+	})
+	_, err := Dial(bg, "ws://example.com", through(t, "http://"+proxy))
+	assert.Equal(t, 101, handshakeErrorOf(t, err).StatusCode)
+	assert.ErrorContains(t, err, "refused to connect")
 }

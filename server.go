@@ -36,6 +36,9 @@ import (
 // using the connection keeps net/http's memory for the request alive: Handler does
 // without.
 //
+// w must be net/http's, or have Unwrap (see http.ResponseController) or Hijack; the
+// answer is 500 otherwise. The writer of http.TimeoutHandler has neither.
+//
 // Upgrade may be called from any number of goroutines with the same options.
 // Requests over HTTP/2 and HTTP/3 are refused with 505 for now.
 func Upgrade(w http.ResponseWriter, r *http.Request, opts *UpgradeOptions) (*Conn, error) {
@@ -53,10 +56,10 @@ func Upgrade(w http.ResponseWriter, r *http.Request, opts *UpgradeOptions) (*Con
 // buffers and its stack. Its request is a copy without a body, whose context
 // has the values of the original's and is canceled when the connection has
 // ended, with the reason as its cause (context.Cause): not when the http.Handler
-// returns, nor with the http.Server's BaseContext. That the peer has gone is found by
-// who reads, or by a write that fails: if serve only sends, it calls CloseRead. The
+// returns, nor with the http.Server's BaseContext. Only a read, or a write that fails,
+// finds that the peer has gone: if serve only sends, it should call CloseRead. The
 // http.Handler returns as soon as serve has been started, so middleware around it
-// sees the handshake alone.
+// sees the handshake alone, and not the status 101, which goes out past w.
 //
 // When serve returns, the connection is closed with StatusNormalClosure if it
 // is still open, unless an Engine has taken it over. A panic in serve closes
@@ -168,7 +171,7 @@ func (u *upgrader) check(r *http.Request) (key string, agreed agreement, refused
 	if err != nil {
 		// RFC 6455, section 4.2.2, step 4: "it MUST return an appropriate HTTP
 		// error code (e.g., 403 Forbidden)".
-		return "", agreed, handshakeError(http.StatusForbidden, "", err)
+		return "", agreed, refusedBy(err, http.StatusForbidden)
 	}
 	if agreed.subprotocol, refused = chooseSubprotocol(r, &u.opts); refused != nil {
 		return "", agreed, refused

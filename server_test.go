@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -184,6 +185,7 @@ func TestTakeBufferedIsACopy(t *testing.T) {
 // Each refusal is answered with a status and a text, and gives no Conn.
 func TestUpgradeRefuses(t *testing.T) {
 	no := errors.New("not you")
+	slow := fmt.Errorf("%w", &HandshakeError{StatusCode: 429, Header: http.Header{"Retry-After": {"5"}}, Reason: "slow down"})
 	for _, tc := range []struct {
 		name   string
 		raw    string
@@ -194,6 +196,11 @@ func TestUpgradeRefuses(t *testing.T) {
 		{"a plain request", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", nil, 426, "WebSocket endpoint"},
 		{"origin", rawRequest + "Origin: http://evil.example\r\n\r\n", nil, 403, "evil.example"},
 		{"CheckOrigin", rawRequest + "\r\n", &UpgradeOptions{CheckOrigin: func(*http.Request) error { return no }}, 403, "not you"},
+		{"CheckOrigin with a status", rawRequest + "\r\n", &UpgradeOptions{CheckOrigin: func(*http.Request) error { return slow }}, 429, "slow down"},
+		{"ChooseSubprotocol with a status", rawRequest + "\r\n", &UpgradeOptions{ChooseSubprotocol: func(*http.Request, []string) (string, error) {
+			return "", slow
+		}}, 429, "slow down"},
+		{"ChooseSubprotocol", rawRequest + "\r\n", &UpgradeOptions{ChooseSubprotocol: func(*http.Request, []string) (string, error) { return "", no }}, 400, "not you"},
 		{"bad pattern", rawRequest + "\r\n", &UpgradeOptions{OriginPatterns: []string{"["}}, 500, "OriginPatterns"},
 		{"bad subprotocol option", rawRequest + "\r\n", &UpgradeOptions{Subprotocols: []string{"a b"}}, 500, "Subprotocols"},
 		{"body", rawRequest + "Content-Length: 1\r\n\r\nx", nil, 400, "no body"},
@@ -215,13 +222,17 @@ func TestUpgradeRefuses(t *testing.T) {
 			if tc.status == 426 {
 				assert.Equal(t, "13", resp.Header.Get("Sec-WebSocket-Version"))
 				assert.Equal(t, "websocket", resp.Header.Get("Upgrade"))
+				assert.Equal(t, "Upgrade", resp.Header.Get("Connection"), "RFC 9110, section 7.8")
+			}
+			if tc.status == 429 {
+				assert.Equal(t, "5", resp.Header.Get("Retry-After"))
 			}
 			var he *HandshakeError
 			upgradeErr := <-errs
 			require.ErrorAs(t, upgradeErr, &he)
 			assert.Equal(t, tc.status, he.StatusCode)
 			assert.Equal(t, strings.TrimSpace(string(body)), he.Reason)
-			assert.Equal(t, tc.name == "CheckOrigin", errors.Is(upgradeErr, no))
+			assert.Equal(t, tc.body == "not you", errors.Is(upgradeErr, no))
 		})
 	}
 }

@@ -12,8 +12,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-
-	"golang.org/x/net/http/httpguts"
 )
 
 // parseTarget parses the URL that Dial is given. The result is in the form in
@@ -94,12 +92,9 @@ func normalizeHost(host string) (string, error) {
 		if err != nil || !addr.Is6() || !allHostBytes(addr.Zone()) {
 			return "", fmt.Errorf("the URL's host %q is not an IPv6 address", host)
 		}
-		if zone := addr.Zone(); zone != "" {
-			return "[" + addr.WithZone("").String() + "%" + zone + "]", nil
-		}
 		return "[" + addr.String() + "]", nil
 	}
-	ascii, err := httpguts.PunycodeHostPort(strings.ToLower(host))
+	ascii, err := asciiLabels(strings.ToLower(host))
 	if err != nil {
 		return "", fmt.Errorf("the URL's host %q: %w", host, err)
 	}

@@ -27,6 +27,11 @@ func TestRFC6455_3_URLs(t *testing.T) {
 		"ws://bücher.example/":         "http://xn--bcher-kva.example 80 /",
 		"ws://b%C3%BCcher.example/":    "http://xn--bcher-kva.example 80 /",
 		"ws://BÜCHER.example/":         "http://xn--bcher-kva.example 80 /",
+		"ws://bu\u0308cher.example/":   "http://xn--bcher-kva.example 80 /",
+		"ws://bücher。example/":         "http://xn--bcher-kva.example 80 /",
+		"ws://ｅxample.com/":            "http://example.com 80 /",
+		"ws://exam\u00adple.com/":      "http://example.com 80 /",
+		"ws://_a.bücher.example/":      "http://_a.xn--bcher-kva.example 80 /",
 		"ws://example.com/ä?ü=a b":     "http://example.com 80 /%C3%A4?%C3%BC=a%20b",
 		"ws://example.com//other/path": "http://example.com 80 //other/path",
 	} {
