@@ -778,3 +778,51 @@ func TestDoneWaitsForBody(t *testing.T) {
 		}
 	})
 }
+
+// A ping in a loop's body ends with the connection, though all is over only once the body ends.
+func TestPingInBodyEndsWithConnection(t *testing.T) {
+	c, peer := connectScripted(t, tcpPair, RoleServer)
+	peer.send(peer.text("text"))
+	for range c.Messages(bg) {
+		ping := async(func() error { _, err := c.Ping(bg); return err })
+		peer.expect(OpPing)
+		require.NoError(t, c.CloseNow())
+		require.ErrorIs(t, within(t, 10*time.Second, ping), net.ErrClosed)
+	}
+}
+
+// What this side has closed with is part of the cause, though the peer repeats the code alone, or
+// does not answer.
+func TestOwnReason(t *testing.T) {
+	for name, tc := range map[string]struct {
+		answer StatusCode
+		want   string
+	}{
+		"repeats": {4001, "websocket: closed: 4001: session expired"},
+		"other":   {4002, "websocket: closed: 4002"},
+		"nothing": {0, "websocket: the peer did not answer the close frame (4001: session expired) in time"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, peer := connectScripted(t, pipePair, RoleServer)
+				closed := async(func() error { return c.Close(4001, "session expired") })
+				peer.expectClose(4001)
+				if tc.answer != 0 {
+					peer.send(peer.closeFrame(tc.answer, ""))
+				}
+				<-closed
+				<-c.Done()
+				assert.EqualError(t, c.Err(), tc.want)
+				peer.Close()
+			})
+		})
+	}
+}
+
+func TestEndWithoutCloseFrameSaysSo(t *testing.T) {
+	c, peer := connectScripted(t, tcpPair, RoleServer)
+	require.NoError(t, peer.Close())
+	_, _, err := c.Read(bg)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	assert.EqualError(t, err, "websocket: the peer went without a close frame: unexpected EOF")
+}

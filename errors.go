@@ -141,7 +141,8 @@ type CloseError struct {
 	// close frame without a body.
 	Code StatusCode
 
-	// Reason is the text that goes with it. It is valid UTF-8.
+	// Reason is the text that goes with it: this side's, where the peer only
+	// repeats the code. It is valid UTF-8.
 	Reason string
 
 	// Remote tells whether the peer began the closing handshake.

@@ -4,8 +4,10 @@ package websocket
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,7 +24,7 @@ const (
 	StateClosed  State = 3 // it has ended
 )
 
-// String returns "open", "closing" or "closed".
+// String returns "open", "closing" or "closed", "invalid state" for anything else.
 func (s State) String() string {
 	switch s {
 	case StateOpen:
@@ -53,6 +55,11 @@ func (e *endError) Unwrap() []error { return e.wraps }
 
 var (
 	errNoHeartbeat error = &endError{ErrHeartbeat.Error(), []error{ErrHeartbeat, os.ErrDeadlineExceeded}}
+
+	errNoClose error = &endError{
+		"websocket: the peer went without a close frame: unexpected EOF",
+		[]error{io.ErrUnexpectedEOF},
+	}
 
 	errCloseTimeout error = &endError{
 		"websocket: the peer did not answer the close frame in time",
@@ -115,6 +122,7 @@ type fate struct {
 	cause error         // the first one counts
 	ended chan struct{} // closed when everything has been given up; made when first asked for
 	by    time.Duration // when it ends whatever happens, as the alarm counts; 0 for never
+	own   CloseError    // what this side has closed with, if it was first
 
 	putOff uint8 // how often that has been
 }
@@ -145,6 +153,17 @@ func (l *life) endBy() time.Duration {
 		return 0
 	}
 	return l.fate.by
+}
+
+// noAnswer is the cause of the end if the peer's close frame has not come in time.
+func (l *life) noAnswer() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fate == nil || l.fate.own.Code == 0 {
+		return errCloseTimeout
+	}
+	text := strings.TrimPrefix(l.fate.own.Error(), "websocket: closed: ")
+	return &endError{"websocket: the peer did not answer the close frame (" + text + ") in time", []error{os.ErrDeadlineExceeded}}
 }
 
 // done returns a channel that is closed when everything has been given up.

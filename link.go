@@ -40,6 +40,7 @@ type extras struct {
 	pinger
 	readDone atomic.Pointer[context.Context] // CloseRead's
 	after    []func(cause error)             // to be called at the end; with life's mutex
+	pieces   int                             // bytes of the message that is received in pieces, for the trace
 }
 
 func (l *link) init(t transport, side Role, set *settings, deflate deflation, buffered []byte) {
@@ -193,7 +194,16 @@ func (l *link) apply(ev *event) bool {
 		}
 	case eventStart, eventChunk:
 		l.streaming = !ev.final
-		return l.isOpen()
+		if !l.isOpen() {
+			return false
+		}
+		if s := l.wr.set; s.trace != nil {
+			x := l.extras()
+			if x.pieces += len(ev.data); ev.final {
+				s.received(ev.typ, x.pieces)
+				x.pieces = 0
+			}
+		}
 	case eventMessage:
 		if !l.isOpen() {
 			return false
@@ -208,9 +218,7 @@ func (l *link) received(ev *event) {
 	if !l.wr.set.noCoalescing && !l.wr.holds() && l.wr.begins(!l.held, l.rd.more()) {
 		l.held = true
 	}
-	if t := l.wr.set.trace; t != nil && t.MessageReceived != nil {
-		t.MessageReceived(ev.typ, len(ev.data))
-	}
+	l.wr.set.received(ev.typ, len(ev.data))
 }
 
 // park is called before waiting for input. What was held back for company is
@@ -346,7 +354,7 @@ func (l *link) tick() {
 		cause := l.wr.failure()
 		switch {
 		case cause == nil:
-			cause = errCloseTimeout
+			cause = l.noAnswer()
 		case l.alarm.putOff(brokenTime, l):
 			return
 		}
@@ -382,7 +390,7 @@ func (l *link) unexpected(err error) error {
 	if broken := l.wr.failure(); isReset(broken) {
 		return broken
 	}
-	return io.ErrUnexpectedEOF
+	return errNoClose
 }
 
 // end is the one door out. The first call decides the cause and does it all;
@@ -453,6 +461,9 @@ func (l *link) leave(p *parting) {
 	l.mu.Lock()
 	l.closing(false)
 	p.cause.Remote = p.cause.Remote && !l.began
+	if own := l.foretell().own; p.cause.Reason == "" && p.cause.Code == own.Code {
+		p.cause.Reason = own.Reason // the peer answers with the code alone
+	}
 	l.blame(p.cause)
 	l.mu.Unlock()
 	l.wr.close(p.code, p.reason)
@@ -464,6 +475,9 @@ func (l *link) beginClose(code StatusCode, reason string) (first bool) {
 	l.mu.Lock()
 	first = l.isOpen()
 	l.closing(true)
+	if first {
+		l.foretell().own = CloseError{Code: code, Reason: reason}
+	}
 	l.mu.Unlock()
 	if first {
 		l.wr.close(code, reason)

@@ -80,15 +80,15 @@ type UpgradeOptions struct {
 	// up to 16 of them leave together, or as soon as any of these bounds is
 	// reached. An Engine does that, and so do all ways of reading on Linux, where
 	// the system allows the sends to be made in one call (io_uring). A connection
-	// that nothing else is going on beside, or that takes its time between its
-	// reply and its next read, waits for nobody. While connections come to
-	// Engine.Serve in thousands a second, the event loop that accepts them looks for
-	// more only every 0.2 ms or so when it has nothing left to do, which makes each
-	// of them cheaper; for those that come with NoCoalescing it does not.
+	// that is busy alone, or that takes its time between its reply and its next
+	// read, waits for nobody. While connections come to Engine.Serve in thousands a
+	// second, the event loop that accepts them looks for more only every 0.2 ms or so
+	// when it has nothing left to do, which makes each of them cheaper; for those that
+	// come with NoCoalescing it does not.
 	NoCoalescing bool
 
 	// SkipOutgoingTextCheck sends text messages without checking that they are
-	// valid UTF-8, for callers that know.
+	// valid UTF-8, for callers that know that they are.
 	SkipOutgoingTextCheck bool
 
 	// Trace, if not nil, is told what happens on the connection.
@@ -105,12 +105,14 @@ type UpgradeOptions struct {
 	OriginPatterns []string
 
 	// CheckOrigin, if set, decides instead of OriginPatterns and the same-host
-	// rule. An error refuses the request with 403 and is part of the answer.
+	// rule. An error refuses the request with 403 and is part of the answer; a
+	// *HandshakeError in its tree whose StatusCode is between 300 and 599 gives the
+	// status, the Header and the Reason of the answer.
 	CheckOrigin func(r *http.Request) error
 
 	// ChooseSubprotocol, if set, chooses among what the client offers. It
 	// returns one of the offered values or "" for none; an error refuses the
-	// request with 400, any other value with 500.
+	// request with 400, or as CheckOrigin's does, any other value with 500.
 	ChooseSubprotocol func(r *http.Request, offered []string) (string, error)
 
 	_ [0]func() // not comparable, so that fields may be added
@@ -172,7 +174,7 @@ type DialOptions struct {
 
 	// NetDialTLS, if set, opens connections to wss and https servers with the
 	// TLS handshake already done, unless there is a proxy between. TLSConfig is
-	// not used then.
+	// not used then. It must not agree on HTTP/2 (tls.Config.NextProtos).
 	NetDialTLS func(ctx context.Context, network, address string) (net.Conn, error)
 
 	// Proxy returns the proxy for a request: http, https, socks5 or socks5h
@@ -305,10 +307,17 @@ const maxCompressionLevel = 9
 // Trace holds hooks that are told what happens on a connection. Each may be
 // nil. They are called from whatever goroutine does the work, possibly several
 // at once, and must return quickly and not panic. They are told facts, never handed
-// the Conn.
+// the Conn, and must neither close it nor wait for Done.
+//
+// To know which connection it is, give each a Trace of its own:
+//
+//	opts := &websocket.UpgradeOptions{Trace: traceFor(r)}
+//	websocket.Handler(serve, opts).ServeHTTP(w, r)
+//
+// Under Engine.Serve, Events and Conn.UserData tell connections apart.
 type Trace struct {
-	// MessageReceived is called for each message as it is handed out whole,
-	// with its size in bytes. What Reader and NetConn hand out is in pieces.
+	// MessageReceived is called for each message as it is handed out, with its size in
+	// bytes; for one that Reader or NetConn hands out in pieces, with the last of them.
 	MessageReceived func(t MessageType, size int)
 
 	// MessageSent is called for each message as it is accepted for sending.
@@ -394,7 +403,26 @@ func (s *settings) sendable(ctx context.Context, t MessageType, p []byte) error 
 	return nil
 }
 
-// sent tells the trace of a message that was accepted, of kind t.
+// sweepEvery returns how often who has many connections looks after the heartbeats of one, 0
+// for never.
+func (s *settings) sweepEvery() time.Duration {
+	if s.heartbeat <= 0 {
+		return 0
+	}
+	every := s.heartbeat / 8 // what came is known to one sweep, and what is due to another
+	if s.heartbeatTimeout > 0 {
+		every = min(every, s.heartbeatTimeout/4)
+	}
+	return max(every, 1)
+}
+
+// received tells the trace of a message that has been received, sent of one that was accepted.
+func (s *settings) received(t MessageType, size int) {
+	if trace := s.trace; trace != nil && trace.MessageReceived != nil {
+		trace.MessageReceived(t, size)
+	}
+}
+
 func (s *settings) sent(t MessageType, size int) {
 	if trace := s.trace; trace != nil && trace.MessageSent != nil {
 		trace.MessageSent(t, size)

@@ -642,3 +642,30 @@ func TestWriterWithoutContext(t *testing.T) {
 	_, err = w.WriteString("x")
 	require.ErrorIs(t, err, errNilContext)
 }
+
+// The trace is told once of a message that is received in pieces, with its whole size.
+func TestTraceOfPieces(t *testing.T) {
+	var sizes []int
+	trace := &Trace{MessageReceived: func(typ MessageType, size int) {
+		assert.Equal(t, MessageBinary, typ)
+		sizes = append(sizes, size)
+	}}
+	c, peer := connectScripted(t, tcpPair, RoleServer, ConnConfig{Trace: trace})
+	peer.sends(
+		peer.frame(OpBinary, false, "12345"), peer.frame(OpContinuation, true, "678"),
+		peer.frame(OpBinary, true, ""),
+		peer.frame(OpBinary, false, "1"), peer.frame(OpContinuation, true, "2"),
+		peer.frame(OpBinary, true, "123"),
+	)
+	for range 2 {
+		_, r, err := c.Reader(bg)
+		require.NoError(t, err)
+		_, err = io.ReadAll(r)
+		require.NoError(t, err)
+	}
+	_, _, err := c.Reader(bg) // and abandoned
+	require.NoError(t, err)
+	_, _, err = c.Read(bg)
+	require.NoError(t, err)
+	assert.Equal(t, []int{8, 0, 2, 3}, sizes)
+}
