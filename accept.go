@@ -290,9 +290,7 @@ func (m *doorman) serve(l net.Listener, take func(nc net.Conn, d *decision)) err
 	backoff := time.Duration(0)
 	for {
 		nc, err := l.Accept()
-		// A deadline that has passed is temporary as well, for package net.
-		if temporary, ok := err.(interface{ Temporary() bool }); ok && temporary.Temporary() && !errors.Is(err, os.ErrDeadlineExceeded) {
-			// Out of descriptors, for example: others have to go first.
+		if passes(err) { // out of descriptors, for example: others have to go first
 			backoff = min(max(2*backoff, 5*time.Millisecond), maxBackoff)
 			time.Sleep(backoff)
 			continue
@@ -313,6 +311,13 @@ func (m *doorman) serve(l net.Listener, take func(nc net.Conn, d *decision)) err
 			m.usher.rush()
 		}
 	}
+}
+
+// passes reports whether a failure to accept is one that passes.
+func passes(err error) bool {
+	temporary, ok := err.(interface{ Temporary() bool })
+	// A deadline that has passed is temporary as well, for package net; want of memory is not.
+	return ok && temporary.Temporary() && !errors.Is(err, os.ErrDeadlineExceeded) || isShortage(err)
 }
 
 // attend admits nc and the connections that come from next after it, as long as

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -428,4 +429,99 @@ func TestAdmitOwnsWhatFollows(t *testing.T) {
 		clear(p[:cap(p)])
 	}
 	assert.Equal(t, "early", string(v.est.buffered))
+}
+
+// A goroutine that is one too many to wait for the next connection ends, rather than
+// to admit the one again that somebody has by then.
+func TestDoormanAdmitsEachOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, err := newDoorman(nil, nil, nil)
+		require.NoError(t, err)
+		l := wstest.Listen(nil)
+		leave := make(chan struct{})
+		served := make(chan error, 1)
+		go func() { served <- m.serve(l, func(net.Conn, *decision) { <-leave }) }()
+		for range maxIdle + 4 {
+			nc, err := l.Dial(t.Context(), "", "")
+			require.NoError(t, err)
+			defer nc.Close()
+			_, err = io.WriteString(nc, rawRequest+"\r\n")
+			require.NoError(t, err)
+		}
+		synctest.Wait()
+		close(leave)
+		synctest.Wait()
+		assert.Empty(t, m.under)
+		assert.EqualValues(t, maxIdle, m.idle.Load())
+		l.Close()
+		assert.ErrorIs(t, <-served, net.ErrClosed)
+	})
+}
+
+// lingering is a connection whose other end goes on for ever, or never, without saying so.
+type lingering struct {
+	*scriptedConn
+	pieces, n, most int
+}
+
+func (c *lingering) CloseWrite() error               { return nil }
+func (c *lingering) SetReadDeadline(time.Time) error { return os.ErrNoDeadline }
+func (c *lingering) Read(p []byte) (int, error) {
+	if c.pieces++; c.pieces > c.most {
+		return 0, io.ErrNoProgress
+	}
+	return min(c.n, len(p)), nil
+}
+
+// Who gets a refusal and does not stop sending is not listened to for ever, not even
+// where there are no deadlines.
+func TestLingerIsBounded(t *testing.T) {
+	endless := &lingering{scriptedConn: &scriptedConn{}, n: 1 << 10, most: lingerBytes>>10 + 1}
+	linger(endless)
+	assert.Equal(t, lingerBytes>>10, endless.pieces)
+	assert.True(t, endless.closed)
+	silent := &lingering{scriptedConn: &scriptedConn{}, most: 10}
+	linger(silent)
+	assert.Equal(t, 1, silent.pieces)
+	assert.True(t, silent.closed)
+}
+
+// A refusal that cannot be sent ends the connection all the same.
+func TestDeclineClosesWhatIsBroken(t *testing.T) {
+	m := startDoorman(t, nil, nil)
+	v := m.gate.visit()
+	v.refuse(refusal(http.StatusBadRequest, "no"), "")
+	broken := &scriptedConn{writeErr: errors.New("gone")}
+	m.decline(v, broken, nil, time.Time{})
+	assert.True(t, broken.closed)
+	assert.Empty(t, m.under)
+}
+
+// A callback that ends its goroutine leaves nothing behind.
+func TestDoormanGoexit(t *testing.T) {
+	m := startDoorman(t, &ListenOptions{Accept: func(*Handshake) error { runtime.Goexit(); return nil }}, nil)
+	nc := &scriptedConn{in: strings.NewReader(browserRequest)}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		m.attendOne(nc, nil)
+	}()
+	<-done
+	assert.True(t, nc.closed)
+	assert.Empty(t, m.under)
+}
+
+// net/http half-closes a connection whose request it has not read whole, so that the
+// client can read the answer.
+func TestReplayedConnCloseWrite(t *testing.T) {
+	client, server := tcpPair(t)
+	require.NoError(t, (&replayedConn{Conn: server}).CloseWrite())
+	_, err := client.Read(make([]byte, 1))
+	require.ErrorIs(t, err, io.EOF)
+	_, err = client.Write([]byte("x"))
+	require.NoError(t, err)
+	n, err := server.Read(make([]byte, 1))
+	require.NoError(t, err)
+	assert.Equal(t, 1, n)
+	assert.ErrorIs(t, (&replayedConn{Conn: &scriptedConn{}}).CloseWrite(), errors.ErrUnsupported)
 }

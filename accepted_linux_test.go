@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 	"testing"
@@ -289,4 +290,13 @@ func TestEndWaitsForNoRoom(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Neither too few descriptors nor want of memory end Engine.Serve.
+func TestFailuresToAcceptThatPass(t *testing.T) {
+	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS} {
+		assert.True(t, passes(&net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", errno)}), errno)
+	}
+	assert.False(t, passes(&net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EINVAL)}))
+	assert.False(t, passes(&net.OpError{Op: "accept", Err: os.ErrDeadlineExceeded}))
 }

@@ -253,6 +253,12 @@ func (a *alarm) due(set *settings, owner ticker, writing bool) alarmCall {
 	a.begin(now)
 	heard, parked := a.look(now, writing)
 	do, at := a.keep.next(now, set.heartbeat, set.heartbeatTimeout, parked)
+	if do == heartbeatFail && !a.swept && a.keep.excuse(now) { // who sweeps sees to that
+		do, at = heartbeatWait, now+set.heartbeatTimeout
+	}
+	if a.keep.ping != nil {
+		a.keep.ping.ask = at
+	}
 	if soon := now + set.heartbeat/4; heard { // again, to know when silence began
 		at = min(at, soon)
 	} else if at > soon && !a.swept {
@@ -282,8 +288,12 @@ func (a *alarm) again(set *settings, owner ticker, writing bool) {
 	now := a.now()
 	a.look(now, writing)
 	a.keep.again(now)
+	at := now + set.heartbeatTimeout
+	if a.keep.ping != nil {
+		a.keep.ping.ask = at
+	}
 	if !a.swept {
-		a.wakeAt(now+set.heartbeatTimeout, owner)
+		a.wakeAt(at, owner)
 	}
 }
 

@@ -3,6 +3,7 @@
 package websocket
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -16,6 +17,7 @@ type aside struct {
 
 	mu            sync.Mutex
 	working       bool // a goroutine does
+	begins        bool // it has not begun
 	again         bool // there is more to do
 	in, out, word bool
 }
@@ -27,7 +29,7 @@ func (b *aside) note(in, out, word bool) (start bool) {
 	defer b.mu.Unlock()
 	b.in, b.out, b.word, b.again = b.in || in, b.out || out, b.word || word, true
 	start = !b.working
-	b.working = true
+	b.working, b.begins = true, b.begins || start
 	return start
 }
 
@@ -37,8 +39,15 @@ func (b *aside) next() (in, out, word, more bool) {
 	defer b.mu.Unlock()
 	in, out, word, more = b.in, b.out, b.word, b.again
 	b.in, b.out, b.word, b.again = false, false, false, false
-	b.working = more
+	b.working, b.begins = more, false
 	return in, out, word, more
+}
+
+// unheard reports whether there is something to receive for a goroutine that has not begun.
+func (b *aside) unheard() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.in && b.begins
 }
 
 // A callError is the error of a system call on a connection. Few ask for more than that
@@ -61,3 +70,23 @@ func (e *callError) asNet() *net.OpError {
 		Source: net.TCPAddrFromAddrPort(e.local), Addr: net.TCPAddrFromAddrPort(e.remote),
 	}
 }
+
+// A heldRaw is a descriptor for socket options and facts, which mu keeps open. It is
+// negative once closed.
+type heldRaw struct {
+	mu *sync.Mutex
+	fd *int32
+}
+
+func (r heldRaw) Control(f func(fd uintptr)) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if *r.fd < 0 {
+		return net.ErrClosed
+	}
+	f(uintptr(*r.fd))
+	return nil
+}
+
+func (heldRaw) Read(func(fd uintptr) bool) error  { return errors.ErrUnsupported }
+func (heldRaw) Write(func(fd uintptr) bool) error { return errors.ErrUnsupported }

@@ -20,12 +20,14 @@ type company struct {
 	open  bool // a message in fragments has begun and not ended: others wait
 }
 
-// Who takes its time between its answer and the next wait is not in a crowd for a while,
-// the longer the more often that happens: the answer would be late.
-const (
-	slowAlone  = 16 // turns
-	holdAlways = 1
-)
+// slowAlone is how many turns a connection stays out of its crowd once it has taken its
+// time between its answer and the next wait, since the answer would be late. It is more
+// each time that this happens again.
+const slowAlone = 16
+
+// holdAlways is what since is while something may be held back outside a crowd, where it
+// does not matter for how long.
+const holdAlways = 1
 
 // holds reports whether what is written is held back, hold says that it is.
 func (c *company) holds() bool { return c.since.Load()&1 != 0 }

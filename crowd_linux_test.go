@@ -83,7 +83,7 @@ func TestCrowdSendsTogether(t *testing.T) {
 			var all sync.WaitGroup
 			for i := range clients {
 				client, server := connectPair(t, tcpPair)
-				server.l.wr.joins(&c.round)
+				server.l.wr.enlist(&c.round)
 				clients[i] = client
 				all.Go(func() {
 					_ = loop(server, func(typ MessageType, p []byte) { assert.NoError(t, server.Write(bg, typ, p)) })
@@ -124,7 +124,7 @@ func TestCrowdRaced(t *testing.T) {
 				all.Go(func() {
 					for ctx.Err() == nil {
 						client, server := connectPair(t, tcpPair)
-						server.l.wr.joins(&c.round)
+						server.l.wr.enlist(&c.round)
 						var both sync.WaitGroup
 						both.Go(func() {
 							_ = loop(server, func(typ MessageType, p []byte) { _ = server.Write(bg, typ, p) })
@@ -160,7 +160,7 @@ func TestCrowdRaced(t *testing.T) {
 func TestCrowdWaitsForNoLock(t *testing.T) {
 	c, _ := crowded(t)
 	own, peer := connectScripted(t, tcpPair, RoleServer)
-	own.l.wr.joins(&c.round)
+	own.l.wr.enlist(&c.round)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	own.l.wr.hold()
@@ -233,7 +233,7 @@ func (a *absent) offer(joint) bool {
 // holdsBack returns a connection whose server is in c and holds a text back.
 func holdsBack(t *testing.T, c *crowd, text string) (client, server *Conn) {
 	client, server = connectPair(t, tcpPair)
-	server.l.wr.joins(&c.round)
+	server.l.wr.enlist(&c.round)
 	server.l.wr.hold()
 	require.NoError(t, server.WriteText(bg, text))
 	return client, server
@@ -392,7 +392,7 @@ func TestCrowdBeforeTheEnd(t *testing.T) {
 			c.leaving.Store(true) // nobody else sends
 			c.ticking = true
 			own, peer := connectScripted(t, tcpPair, RoleServer)
-			own.l.wr.joins(&c.round)
+			own.l.wr.enlist(&c.round)
 			ended := async(func() error {
 				return loop(own, func(typ MessageType, p []byte) {
 					assert.NoError(t, peer.Conn.(*net.TCPConn).CloseWrite())

@@ -59,8 +59,8 @@ func (d *deferral) disarm() {
 	}
 }
 
-// joins has the round of an event loop see to what is held back from now on.
-func (d *deferral) joins(r *round) {
+// enlist has the round of an event loop see to what is held back from now on.
+func (d *deferral) enlist(r *round) {
 	d.leaves()
 	d.mu.Lock()
 	if d.armed {

@@ -74,9 +74,9 @@ type drivenLoop struct {
 func (l *drivenLoop) admit(w *writer) {
 	switch {
 	case !l.blocking:
-		w.joins(&l.round)
+		w.enlist(&l.round)
 	case w.round != nil: // it is in no bubble
-		w.joins(&sharedRounds.calm)
+		w.enlist(&sharedRounds.calm)
 	}
 }
 
@@ -139,19 +139,6 @@ func addrPort(a net.Addr) netip.AddrPort {
 		return tcp.AddrPort()
 	}
 	return netip.AddrPort{}
-}
-
-// sweepEvery returns how often tick is to be called, 0 for never.
-func (d *driven) sweepEvery() time.Duration {
-	set := d.c.l.wr.set
-	if set.heartbeat <= 0 {
-		return 0
-	}
-	every := set.heartbeat / 8 // what came is known to one sweep, and what is due to another
-	if set.heartbeatTimeout > 0 {
-		every = min(every, set.heartbeatTimeout/4)
-	}
-	return max(every, 1)
 }
 
 // newID returns a number for who gets a slot.
@@ -226,17 +213,16 @@ func (d *driven) receive(in bool) {
 	}
 	var ev event
 	var until time.Duration // since epoch: to ask for that takes half as long as for the time
+	if l.rd.z != nil {      // then the first message may be large
+		until = time.Since(epoch) + turnTime
+	}
 	for n := 1; !l.isClosed(); n++ {
-		if (n%clockEvery == 0 || len(ev.data) > turnLarge) && !d.loop.blocking {
-			if now := time.Since(epoch); until == 0 {
-				until = now + turnTime
-			} else if now > until {
-				l.rest()
-				l.alarm.busy()
-				d.resting = true
-				d.loop.wake(d)
-				return
-			}
+		if (n%clockEvery == 0 || len(ev.data) > turnLarge) && d.late(&until) {
+			l.rest()
+			l.alarm.busy()
+			d.resting = true
+			d.loop.wake(d)
+			return
 		}
 		if !l.whole(&ev) {
 			l.advance(l.streaming, &ev)
@@ -274,6 +260,15 @@ func (d *driven) receive(in bool) {
 			}
 		}
 	}
+}
+
+// late reports whether it is later than until, which is set if it is 0.
+func (d *driven) late(until *time.Duration) bool {
+	now := time.Since(epoch)
+	if *until == 0 {
+		*until = now + turnTime
+	}
+	return now > *until && !d.loop.blocking
 }
 
 // lost says that the connection has been lost: it is closed before long. A peer that has only
@@ -345,7 +340,7 @@ func (d *driven) call(ev *event) {
 // The transport. Nobody reads, stands or waits in it.
 
 func (d *driven) read(*input, []byte) (int, error) { return 0, errors.ErrUnsupported }
-func (d *driven) stands() bool                     { return true }
+func (d *driven) stands() bool                     { return false }
 func (d *driven) stand(stepper) error              { return errors.ErrUnsupported }
 func (d *driven) probes() bool                     { return false }
 func (d *driven) flush(s stepper) error            { s.step(); return nil }

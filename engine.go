@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// EngineOptions are the options of NewEngine. Nil, and the zero value, are good
-// defaults.
+// EngineOptions configures NewEngine. A nil *EngineOptions and the zero value are
+// good defaults. The struct is read, never changed, and may be shared.
 type EngineOptions struct {
 	// Loops is how many event loops there are. 0 and negative values mean one
 	// for each processor that Go uses (runtime.GOMAXPROCS).
@@ -28,14 +28,16 @@ type EngineOptions struct {
 	// receipt.
 	Blocking bool
 
-	// NoIOUring has each receipt and each send made by a system call of its own. By
+	// NoIOUring has each receive and each send made by a system call of its own. By
 	// default, those of connections that have something to do at the same time are
 	// made together, with io_uring, on systems that have it (Linux 5.6) and allow
-	// it, as many containers do not; where system calls are filtered (seccomp), it
-	// is not tried. Nothing waits in the ring, and what it does is what recv and send
-	// do; but tools that watch system calls do not see it. With Blocking there is
-	// none. For connections without an Engine, see NoCoalescing.
+	// it; many containers do not, and where system calls are filtered (seccomp) it
+	// is not tried. Nothing waits in the ring: it does what recv and send do, but
+	// tools that watch system calls do not see it. With Blocking it is never
+	// used. For connections without an Engine, see NoCoalescing.
 	NoIOUring bool
+
+	_ [0]func() // not comparable, so that fields may be added
 }
 
 // An Engine drives any number of connections with callbacks, on a few goroutines.
@@ -63,8 +65,8 @@ type Engine struct {
 	idle   chan struct{} // closed when count is 0 and closed is set
 }
 
-// NewEngine starts an Engine. It must be shut down in the end. The error is the
-// system's, which has no descriptors left.
+// NewEngine starts an Engine. Shutdown must be called in the end. nil opts are good
+// defaults. The error is the system's, for example that it has no descriptors left.
 func NewEngine(opts *EngineOptions) (*Engine, error) {
 	e := &Engine{own: map[*Conn]struct{}{}, accept: map[*net.Listener]struct{}{}, idle: make(chan struct{})}
 	if opts != nil {
@@ -252,7 +254,8 @@ func (e *Engine) serve(c *Conn, ev *Events) {
 	}()
 }
 
-// Len returns the number of connections that are attached.
+// Len returns the number of connections that are attached: each counts until its
+// Events.Close has returned.
 func (e *Engine) Len() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -39,6 +39,7 @@ type engineLoop struct {
 	fetch   fetch         // what has been received for the next
 	current *driven       // whose callback runs
 	every   time.Duration // how often each connection is swept, 0 for never
+	least   time.Duration // how often those need it that were there since all had been
 	sweepAt time.Time     // when the next part is due
 	swept   int           // slots up to here have been
 	yielded time.Time     // when other goroutines were last let run
@@ -353,11 +354,21 @@ func (l *engineLoop) release(slot uint32) { l.free = append(l.free, slot) }
 
 func (l *engineLoop) occupy(slot uint32, d *driven) {
 	l.put(slot, d)
-	if every := d.sweepEvery(); every > 0 && (l.every == 0 || every < l.every) {
+	every := d.c.l.wr.set.sweepEvery()
+	l.least = sooner(l.least, every)
+	if every = sooner(l.every, every); every != l.every {
 		l.every = every
 		l.sweepAt = time.Now().Add(l.part())
 		l.wakeAt(l.sweepAt)
 	}
+}
+
+// sooner returns the shorter of two times, of which 0 is never.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || b > 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // seat gives a connection that is watched already its slot, and lets it open.
@@ -441,9 +452,13 @@ func (l *engineLoop) sweep(now time.Time) {
 	for n := min(parts*(len(l.slots)/sweepParts+1), len(l.slots)); n > 0; n-- {
 		if l.swept >= len(l.slots) {
 			l.swept = 0
+			l.every, l.least = l.least, 0 // those that needed it more often may have gone
 		}
 		if d := l.slots[l.swept]; d != nil {
-			d.c.l.tick()
+			l.least = sooner(l.least, d.c.l.wr.set.sweepEvery())
+			if !l.blocking || !d.aside.unheard() {
+				d.c.l.tick()
+			}
 		}
 		l.swept++
 	}

@@ -358,7 +358,7 @@ func TestSweepsForHeartbeats(t *testing.T) {
 	for _, cfg := range []ConnConfig{{}, {HeartbeatTimeout: -1}, {Heartbeat: time.Minute, HeartbeatTimeout: time.Second}, {Heartbeat: 1}} {
 		c := &Conn{}
 		c.l.wr.set = cfg.settings()
-		every := (&driven{c: c}).sweepEvery()
+		every := c.l.wr.set.sweepEvery()
 		assert.Positive(t, every)
 		assert.LessOrEqual(t, 2*every, max(c.l.wr.set.heartbeat/4, 2))
 	}
@@ -377,7 +377,7 @@ func TestBusyLoopSweeps(t *testing.T) {
 		l.slots, l.free = make([]*driven, rounds*loopEvents), nil
 		defer func() { l.slots, l.every, l.events = nil, 0, nil }()
 		l.events = l.events[:loopEvents]
-		l.every, l.swept = time.Hour, 0
+		l.every, l.swept, l.behind = time.Hour, 0, 0 // the loop may have had a round
 		now := time.Now()
 		l.taken, l.sweepAt = now, now
 		for range rounds + 1 { // the late one, and those in which the others have their turn
@@ -486,4 +486,96 @@ func TestLoopThatSeesTheEndFirst(t *testing.T) {
 		defer c.l.wr.mu.Unlock()
 		return c.l.wr.box == nil
 	})
+}
+
+// With Blocking, nobody counts as silent whose word is still to be received by a goroutine that has
+// not begun.
+func TestSweepHearsFirst(t *testing.T) {
+	e := newEngine(t, &EngineOptions{Loops: 1, Blocking: true})
+	c, _ := connectScripted(t, tcpPair, RoleServer, ConnConfig{Heartbeat: time.Hour})
+	l, opened := e.loops[0], make(chan struct{})
+	require.NoError(t, e.Attach(c, &Events{Open: func(*Conn) { close(opened) }}))
+	<-opened
+	done := make(chan State)
+	l.call(func() {
+		d := l.slots[0]
+		if d.aside.note(true, false, false) {
+			c.l.wr.set = (&ConnConfig{Heartbeat: time.Millisecond, HeartbeatTimeout: time.Millisecond}).settings()
+			for range 10 {
+				time.Sleep(2 * time.Millisecond)
+				l.sweepAt = time.Time{}
+				l.sweep(time.Now())
+			}
+			c.l.wr.set = (&ConnConfig{Heartbeat: -1}).settings()
+			go l.work(d)
+		}
+		done <- c.State()
+	})
+	assert.Equal(t, StateOpen, <-done)
+}
+
+// Once a connection with frequent heartbeats has gone, the others are swept as seldom as before.
+func TestSweepSlowsDown(t *testing.T) {
+	e := newEngine(t, &EngineOptions{Loops: 1})
+	_, calm := connectPair(t, tcpPair, ConnConfig{Heartbeat: 80 * time.Second, HeartbeatTimeout: -1})
+	require.NoError(t, e.Attach(calm, &Events{}))
+	every := func() time.Duration {
+		got := make(chan time.Duration, 1)
+		e.loops[0].call(func() { got <- e.loops[0].every })
+		return <-got
+	}
+	waitUntil(t, func() bool { return every() == 10*time.Second })
+	_, busy := connectPair(t, tcpPair, ConnConfig{Heartbeat: 8 * time.Millisecond, HeartbeatTimeout: -1})
+	require.NoError(t, e.Attach(busy, &Events{}))
+	waitUntil(t, func() bool { return every() == time.Millisecond })
+	time.Sleep(50 * time.Millisecond) // more than a whole sweep
+	require.Equal(t, time.Millisecond, every())
+	busy.CloseNow()
+	waitUntil(t, func() bool { return every() == 10*time.Second })
+}
+
+// A connection whose close waits for what is to be sent (SO_LINGER) holds up no other.
+func TestLingeringCloseIsAside(t *testing.T) {
+	e := newEngine(t, &EngineOptions{Loops: 1})
+	peer, far := tcpPair(t)
+	require.NoError(t, far.(*net.TCPConn).SetLinger(10))
+	slow, err := NewConn(far, &ConnConfig{Role: RoleServer, Heartbeat: -1, SendLimit: -1})
+	require.NoError(t, err)
+	require.NoError(t, e.Attach(slow, &Events{}))
+	client, server := connectPair(t, tcpPair)
+	require.NoError(t, e.Attach(server, &Events{Message: func(c *Conn, typ MessageType, p []byte) { c.Write(bg, typ, p) }}))
+	require.NoError(t, slow.Send(MessageBinary, make([]byte, 20<<20)))
+	waitUntil(t, func() bool { return slow.BufferedAmount() < 20<<20 })
+	require.NoError(t, slow.CloseNow())
+	require.NoError(t, client.WriteText(bg, "x"))
+	within(t, 5*time.Second, async(func() error { _, _, err := client.Read(bg); return err }))
+	require.NoError(t, peer.Close()) // and so the close ends
+}
+
+// What inflates to much does not keep the others waiting: the time of a turn begins with it.
+func TestTurnEndsBehindLargeInflated(t *testing.T) {
+	e := newEngine(t, &EngineOptions{Loops: 1})
+	log, release := make(chan string, 3), make(chan struct{})
+	events := func(name string) *Events {
+		return &Events{Message: func(*Conn, MessageType, []byte) {
+			log <- name
+			time.Sleep(2 * turnTime)
+		}}
+	}
+	cfg := ConnConfig{Heartbeat: -1, Extensions: "permessage-deflate", Compression: &Compression{}}
+	loud, a := connectPair(t, tcpPair, cfg)
+	other, b := connectPair(t, tcpPair, cfg)
+	require.NoError(t, e.Attach(a, events("loud")))
+	require.NoError(t, e.Attach(b, events("other")))
+	e.loops[0].call(func() { <-release })
+	for range 2 {
+		require.NoError(t, loud.Write(bg, MessageBinary, make([]byte, 2*turnLarge)))
+	}
+	require.NoError(t, other.WriteText(bg, "x"))
+	close(release)
+	var got []string
+	for range 3 {
+		got = append(got, within(t, time.Minute, log))
+	}
+	assert.NotEqual(t, []string{"loud", "loud", "other"}, got)
 }

@@ -65,6 +65,31 @@ func TestHeartbeatInBubble(t *testing.T) {
 	})
 }
 
+// Where the timer comes late, the reader may not have been able to receive either: once, the
+// peer is given its time again.
+func TestHeartbeatLateTimer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := connectScripted(t, pipePair, RoleServer, beating)
+		read := async(func() error { _, _, err := c.Read(bg); return err })
+		peer.expect(OpPing)
+		for late := range 2 {
+			c.l.mu.Lock()
+			c.l.alarm.timer.Stop()
+			c.l.mu.Unlock()
+			time.Sleep(4*time.Second + 2*askedLate)
+			require.Equal(t, StateOpen, c.State())
+			c.l.tick()
+			want := StateOpen
+			if late > 0 {
+				want = StateClosed
+			}
+			require.Equal(t, want, c.State())
+		}
+		require.ErrorIs(t, <-read, ErrHeartbeat)
+		peer.Close()
+	})
+}
+
 // A busy application is not a dead peer: the time-out runs only while a read
 // waits for input.
 func TestHeartbeatBusyApplication(t *testing.T) {

@@ -17,6 +17,8 @@ type unanswered struct {
 	sent   time.Duration // the last one
 	waited time.Duration // how long reads have waited since the first one
 	since  time.Duration // when the wait under way began, or that ping in it; 0: no read waits
+	ask    time.Duration // when next wants to be asked
+	late   bool          // it was asked late
 }
 
 // heartbeat is what next wants to be done.
@@ -70,6 +72,21 @@ func (k *keepalive) again(now time.Duration) {
 			u.since = now
 		}
 	}
+}
+
+// askedLate is how long after its time next is asked late.
+const askedLate = 20 * time.Millisecond
+
+// excuse takes back that the peer is to be given up, once for each ping, if next was asked
+// late: whatever held that up may have held the answer up too. The wait begins anew.
+func (k *keepalive) excuse(now time.Duration) bool {
+	u := k.ping
+	if u.late || now-u.ask <= askedLate {
+		return false
+	}
+	u.late = true
+	k.again(now)
+	return true
 }
 
 // next returns what is to be done now, and when to ask again: 0 for never. A peer

@@ -123,6 +123,21 @@ func TestKeepalive(t *testing.T) {
 			{65, "ask", wait, 90},
 			{90, "ask", ping, 105},
 		}},
+		{"a wait that begins again is a whole one", 30, 15, []keepaliveStep{
+			{1, "again", 0, 0},
+			{1, "park", 0, 0},
+			{31, "ask", ping, 46},
+			{40, "leave", 0, 0},
+			{40, "park", 0, 0},
+			{45, "again", 0, 0},
+			{46, "ask", wait, 60},
+			{59, "leave", 0, 0},
+			{59, "again", 0, 0},
+			{60, "ask", wait, 61},
+			{60, "park", 0, 0},
+			{74, "ask", wait, 75},
+			{75, "ask", fail, 0},
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -140,6 +155,8 @@ func TestKeepalive(t *testing.T) {
 				case "receive":
 					k.received()
 					parked = false
+				case "again":
+					k.again(second(s.at))
 				case "ask":
 					got, again := k.next(second(s.at), second(tt.interval), second(tt.timeout), parked)
 					require.Equal(t, s.want, got, "at %d", s.at)

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -333,27 +332,7 @@ func (t *rawTransport) localAddr() net.Addr               { return t.nc.LocalAdd
 func (t *rawTransport) remoteAddr() net.Addr              { return t.nc.RemoteAddr() }
 func (t *rawTransport) rawConn() (syscall.RawConn, error) { return t.nc.SyscallConn() }
 
-// A heldRaw is a descriptor for socket options and facts, which mu keeps open. It is
-// negative once closed.
-type heldRaw struct {
-	mu *sync.Mutex
-	fd *int32
-}
-
-func (r heldRaw) Control(f func(fd uintptr)) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if *r.fd < 0 {
-		return net.ErrClosed
-	}
-	f(uintptr(*r.fd))
-	return nil
-}
-
-func (heldRaw) Read(func(fd uintptr) bool) error  { return errors.ErrUnsupported }
-func (heldRaw) Write(func(fd uintptr) bool) error { return errors.ErrUnsupported }
-
-// A receipt is what came of one.
+// A receipt is the result of receiving once.
 type receipt struct {
 	n   int
 	err error

@@ -48,7 +48,12 @@ func TestBatchMixed(t *testing.T) {
 		n, err := unix.IoctlGetInt(fds[0], unix.SIOCINQ)
 		return err == nil && n == 5
 	}, 10*time.Second, time.Millisecond)
-	time.Sleep(10 * time.Millisecond) // the ends arrive
+	for _, fd := range fds[2:4] { // the ends arrive
+		require.Eventually(t, func() bool {
+			n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+			return err == nil && n == 1
+		}, 10*time.Second, time.Millisecond)
+	}
 
 	var p [5][16]byte
 	for i := range 4 {

@@ -146,8 +146,15 @@ func Duplicate(rc syscall.RawConn) (int, error) {
 // Shutdown ends the direction of a socket that how says: unix.SHUT_WR or SHUT_RDWR.
 func Shutdown(fd int, how int) { _ = unix.Shutdown(fd, how) }
 
-// Close closes a descriptor.
-func Close(fd int) { _ = unix.Close(fd) }
+// Close closes a descriptor. If that may take long, because what is to be sent is waited for,
+// a goroutine does it.
+func Close(fd int) {
+	if Lingers(fd) {
+		go func() { _ = unix.Close(fd) }()
+	} else {
+		_ = unix.Close(fd)
+	}
+}
 
 // CloseQuick closes a socket that does not linger without telling the scheduler. If
 // it is watched by a Poller, nobody else may have its descriptor.
