@@ -12,18 +12,19 @@ import (
 // A blocking is a link whose caller waits in it.
 type blocking struct{ link }
 
-// next makes ev the next event, waiting for input if need be. What the protocol
-// asks for has been done by then: a ping has been answered, a failure and a
-// close frame have ended the connection and are returned as the error. The
-// caller holds the role.
-func (b *blocking) next(ctx context.Context, stream bool, ev *event) error {
+// next makes ev the next event, waiting for input if need be; messages come in
+// pieces. What the protocol asks for has been done by then: a ping has been
+// answered, a failure and a close frame have ended the connection and are returned
+// as the error. The caller holds the role.
+func (b *blocking) next(ctx context.Context, ev *event) error {
 	if err := b.usable(ctx); err != nil {
 		return err
 	}
-	return b.await(ctx, stream, ev)
+	return b.await(ctx, true, ev)
 }
 
-// await is next for a call that has begun before.
+// await is next for a call that has begun before. Without stream, messages come
+// whole.
 func (b *blocking) await(ctx context.Context, stream bool, ev *event) error {
 	for {
 		if b.advance(stream, ev); ev.kind != eventMore {
@@ -186,7 +187,7 @@ func (b *blocking) discard(ctx context.Context) error {
 	b.serial++
 	var ev event
 	for b.streaming {
-		if err := b.next(ctx, true, &ev); err != nil {
+		if err := b.next(ctx, &ev); err != nil {
 			return err
 		}
 	}
@@ -308,8 +309,19 @@ func (b *blocking) receiveEnd() {
 	b.serial++
 	var ev event
 	for {
-		if err := b.next(context.Background(), true, &ev); err != nil {
+		if err := b.next(context.Background(), &ev); err != nil {
 			return
 		}
 	}
+}
+
+// endLoop ends a loop: a closing handshake begun in its body is seen through.
+func (b *blocking) endLoop() {
+	b.alarm.exit()
+	b.rd.grow(false)
+	b.wr.release()
+	if !b.isOpen() {
+		b.receiveEnd()
+	}
+	b.give()
 }

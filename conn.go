@@ -124,7 +124,7 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, *MessageReader, error) 
 	}
 	var ev event
 	for {
-		if err := c.l.next(ctx, true, &ev); err != nil {
+		if err := c.l.next(ctx, &ev); err != nil {
 			return 0, nil, err
 		}
 		if ev.kind == eventStart {
@@ -153,7 +153,7 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 			}
 			return
 		}
-		defer c.endLoop()
+		defer c.l.endLoop()
 		c.l.rd.grow(true)
 		err := c.l.discard(ctx)
 		if err == nil {
@@ -165,37 +165,6 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 			yield(Message{}, err)
 		}
 	}
-}
-
-// A ranged is a connection under Messages.
-type ranged struct {
-	loop
-	yield func(Message, error) bool
-}
-
-// handle runs the loop's body for a message.
-func (r *ranged) handle(ev *event) (more bool) {
-	if ev.kind != eventMessage {
-		return true
-	}
-	// A Close either sees that a message is handed out, and does not wait for the
-	// body, or is seen.
-	more = !r.l.isOpen() || r.yield(Message{Type: ev.typ, Data: ev.data}, nil)
-	if ev.kept {
-		r.l.rd.reuse(ev)
-	}
-	return more
-}
-
-// endLoop ends a loop: a closing handshake begun in its body is seen through.
-func (c *Conn) endLoop() {
-	c.l.alarm.exit()
-	c.l.rd.grow(false)
-	c.l.wr.release()
-	if !c.l.isOpen() {
-		c.l.receiveEnd()
-	}
-	c.l.give()
 }
 
 // CloseRead takes over the reading side for an application that only writes:
@@ -231,7 +200,7 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 		c.l.beat()
 		var ev event
 		for {
-			if err := c.l.next(context.Background(), true, &ev); err != nil {
+			if err := c.l.next(context.Background(), &ev); err != nil {
 				cancel(err)
 				return
 			}
@@ -366,7 +335,7 @@ func (c *Conn) Flush(ctx context.Context) error {
 }
 
 // BufferedAmount returns how many bytes have been accepted and not yet handed to
-// the transport, frame headers included.
+// the transport, frame headers included; 0 after the end.
 func (c *Conn) BufferedAmount() int64 { return c.l.wr.size() }
 
 // Ping sends a ping and waits for its pong (RFC 6455, section 5.5.2), for which
@@ -392,6 +361,9 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
+	if c.l.isClosed() { // perhaps before the ping could be told
+		return 0, c.l.atEnd()
+	}
 	select {
 	case <-answer:
 		if !c.l.isClosed() {
@@ -404,8 +376,8 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	return 0, c.l.atEnd()
 }
 
-// SendPing queues a ping with a payload of at most 125 bytes and returns without
-// waiting. Events.Pong sees the answer. Errors are as for Send.
+// SendPing queues a ping and returns without waiting. A payload of more than 125 bytes
+// is an error. Events.Pong sees the answer. Other errors are as for Send.
 func (c *Conn) SendPing(payload []byte) error {
 	if len(payload) > maxControlPayload {
 		return errPingSize
@@ -435,6 +407,9 @@ var errPingSize = errors.New("websocket: ping payload longer than 125 bytes")
 // with no reason sends a close frame without a body. A reason is cut, between
 // characters, to the 123 bytes there is room for. One that is not UTF-8 is an error,
 // and is sent with U+FFFD for what is wrong with it.
+//
+// Messages that come after the call, or have not been read by then, are dropped: to
+// get all, let the peer close first.
 //
 // What Send has accepted behind a Writer of whose message a part has been sent, and not
 // its end, is dropped: nothing may come between the two (section 5.4).
@@ -475,8 +450,8 @@ func (c *Conn) LocalAddr() net.Addr { return c.l.transport().localAddr() }
 // RemoteAddr returns the address of the peer's transport.
 func (c *Conn) RemoteAddr() net.Addr { return c.l.transport().remoteAddr() }
 
-// SetMaxMessageSize changes MaxMessageSize for the messages that begin from now
-// on, with the meaning it has in the options. It is for the reading goroutine.
+// SetMaxMessageSize bounds, in bytes, the messages that begin from now on: 0 means
+// DefaultMaxMessageSize, negative no bound. Only the goroutine that reads may call it.
 func (c *Conn) SetMaxMessageSize(n int64) {
 	c.l.rd.limitTo(orDefault(n, DefaultMaxMessageSize))
 }

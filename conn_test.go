@@ -304,6 +304,39 @@ func TestPingsGoOutInOrder(t *testing.T) {
 	pings.Wait()
 }
 
+// A Ping that begins while the connection ends learns of that, and does not wait for the body of
+// a loop.
+func TestPingAsItEnds(t *testing.T) {
+	for range 500 {
+		a, b := net.Pipe()
+		c, err := NewConn(a, &ConnConfig{Role: RoleClient, Heartbeat: -1})
+		require.NoError(t, err)
+		go io.Copy(io.Discard, b)
+		in, out := make(chan struct{}), make(chan struct{})
+		go func() {
+			for range c.Messages(bg) {
+				close(in)
+				<-out
+			}
+		}()
+		b.Write([]byte{0x81, 1, 'x'})
+		<-in
+		var pinging sync.WaitGroup
+		for range 4 {
+			pinging.Go(func() {
+				for c.State() == StateOpen {
+					c.Ping(bg)
+				}
+			})
+		}
+		c.CloseNow()
+		within(t, time.Minute, async(func() bool { pinging.Wait(); return true }))
+		close(out)
+		<-c.Done()
+		b.Close()
+	}
+}
+
 func TestPing(t *testing.T) {
 	overTransports(t, func(t *testing.T, pair func(testing.TB) (net.Conn, net.Conn)) {
 		client, server := connectPair(t, pair)

@@ -173,3 +173,24 @@ func TestDeadlinesOfOthers(t *testing.T) {
 		})
 	}
 }
+
+// Nor do several in one write.
+func TestDeadlinesOfOthersInOneWrite(t *testing.T) {
+	near, far := tcpPair(t)
+	shrink(near)
+	shrink(far)
+	c, err := NewConn(near, &ConnConfig{Role: RoleServer, Heartbeat: -1})
+	require.NoError(t, err)
+	defer c.CloseNow()
+	peer, err := NewConn(far, &ConnConfig{Role: RoleClient, Heartbeat: -1, MaxMessageSize: -1})
+	require.NoError(t, err)
+	defer peer.CloseNow()
+	write := async(func() error { return c.Write(bg, MessageBinary, make([]byte, 16<<20)) })
+	for range 3 {
+		time.Sleep(20 * time.Millisecond)
+		require.NoError(t, near.SetWriteDeadline(longAgo))
+	}
+	time.Sleep(20 * time.Millisecond)
+	go peer.Read(bg)
+	require.NoError(t, within(t, time.Minute, write))
+}

@@ -10,12 +10,10 @@ import (
 	"sync"
 )
 
-// helpRounds is how often a writer sends for others once its own is sent.
-const helpRounds = 4
-
-// waitingSend is how much is given at a time to a transport whose sends wait, so
-// that it shows whether anything leaves.
-const waitingSend = 64 << 10
+const (
+	helpRounds  = 4        // how often a writer sends for others once its own is sent
+	waitingSend = 64 << 10 // how much a transport whose sends wait is given at a time: it shows whether anything leaves
+)
 
 // A flusher sees that what is put into the outbox leaves. Whoever adds bytes
 // and finds nobody flushing takes that role and sends, without the lock, what
@@ -110,23 +108,22 @@ func (f *flusher) answerLate() {
 // unlockFlush releases mu. If there is something to send and nobody who does, what can
 // be sent without waiting is sent first, and the rest left to a goroutine.
 func (f *flusher) unlockFlush() {
-	if f.flushing || f.over || f.pending() == 0 {
+	switch {
+	case f.flushing || f.over || f.pending() == 0:
 		f.mu.Unlock()
-		return
-	}
-	if f.waits {
+	case f.waits:
 		f.flushing = true
 		go f.drain()
 		f.mu.Unlock()
-		return
+	default:
+		f.trySend()
+		f.unlockPass()
 	}
-	f.trySend()
-	f.unlockPass()
 }
 
 // unlockPass is pass and unlockTell.
 func (f *flusher) unlockPass() {
-	if f.rests() {
+	if f.retires() {
 		f.mu.Unlock()
 		return
 	}
@@ -142,10 +139,10 @@ func (f *flusher) trySend() {
 	f.run()
 }
 
-// rests is pass where that is nearly all there is to do, as it mostly is: everything has
+// retires is pass where that is nearly all there is to do, as it mostly is: everything has
 // been sent, nobody waits and nobody is to be told. False says that it has done
 // nothing. The caller has the role and holds mu.
-func (f *flusher) rests() bool {
+func (f *flusher) retires() bool {
 	box := f.box
 	if f.over || f.full || f.news != 0 || !box.spent() {
 		return false
@@ -253,7 +250,7 @@ func (f *flusher) leads(ctx context.Context, tk ticket) bool {
 // released, and has the role, which is passed on.
 func (f *flusher) lead() (accepted bool, err error) {
 	f.run()
-	if f.rests() {
+	if f.retires() {
 		f.mu.Unlock()
 		return true, nil
 	}
@@ -305,13 +302,15 @@ func (f *flusher) runOn() {
 	f.mu.Unlock()
 	err := f.t.flush(f)
 	f.mu.Lock()
-	if ctx := f.box.ctx; err == errWoken && ctx.Err() == nil { // by a deadline of somebody else's
+	ctx := f.box.ctx
+	for n := 0; n < maxIdleReads && err == errWoken && ctx.Err() == nil; n++ { // by a deadline of somebody else's
 		f.seldom().bell.hush()
 		f.mu.Unlock()
-		if err = f.t.flush(f); err == errWoken && ctx.Err() == nil {
-			err = os.ErrDeadlineExceeded // as TLS keeps saying
-		}
+		err = f.t.flush(f)
 		f.mu.Lock()
+	}
+	if err == errWoken && ctx.Err() == nil {
+		err = os.ErrDeadlineExceeded
 	}
 	if f.rare != nil {
 		f.rare.bell.unwatch()

@@ -93,11 +93,11 @@ func TestRests(t *testing.T) {
 		w := sent()
 		also(w)
 		box := w.box
-		assert.False(t, w.rests(), name)
+		assert.False(t, w.retires(), name)
 		assert.True(t, w.flushing && w.box == box, name)
 	}
 	w := sent()
-	assert.True(t, w.rests())
+	assert.True(t, w.retires())
 	assert.True(t, !w.flushing && w.box == nil && w.sent == 6)
 }
 

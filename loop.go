@@ -116,3 +116,23 @@ func (lp *loop) await() error {
 	lp.ev.data = nil // it has been used, and the wait may be long
 	return lp.l.await(lp.ctx, false, &lp.ev)
 }
+
+// A ranged is a connection under Messages.
+type ranged struct {
+	loop
+	yield func(Message, error) bool
+}
+
+// handle runs the loop's body for a message.
+func (r *ranged) handle(ev *event) (more bool) {
+	if ev.kind != eventMessage {
+		return true
+	}
+	// A Close either sees that a message is handed out, and does not wait for the
+	// body, or is seen.
+	more = !r.l.isOpen() || r.yield(Message{Type: ev.typ, Data: ev.data}, nil)
+	if ev.kept {
+		r.l.rd.reuse(ev)
+	}
+	return more
+}

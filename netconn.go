@@ -70,6 +70,9 @@ func (n *netConn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
+	if n.read.context().Err() != nil {
+		return 0, n.late()
+	}
 	for len(n.rest) == 0 {
 		if n.err != nil {
 			return 0, n.err
@@ -87,12 +90,10 @@ func (n *netConn) Read(p []byte) (int, error) {
 func (n *netConn) next() error {
 	ctx := n.read.context()
 	var ev event
-	err := n.c.l.next(ctx, true, &ev)
+	err := n.c.l.next(ctx, &ev)
 	switch {
-	case err != nil && err == ctx.Err() && n.closing.Load():
-		return n.c.l.afterEnd()
 	case err != nil && err == ctx.Err():
-		return os.ErrDeadlineExceeded
+		return n.late()
 	case err != nil:
 		n.c.l.give()
 		n.err = err
@@ -108,6 +109,14 @@ func (n *netConn) next() error {
 		n.rest = ev.data
 	}
 	return nil
+}
+
+// late is why a read whose deadline has passed returns: Close is what sets one that has.
+func (n *netConn) late() error {
+	if n.closing.Load() {
+		return n.c.l.afterEnd()
+	}
+	return os.ErrDeadlineExceeded
 }
 
 // over gives the reading side back once the connection has ended, since nobody may read any

@@ -228,3 +228,37 @@ func TestNetConnEndsUnread(t *testing.T) {
 		}
 	})
 }
+
+// A deadline that has passed counts before what is at hand, as with every net.Conn.
+func TestNetConnPastDeadline(t *testing.T) {
+	client, server := connectPair(t, tcpPair)
+	a, b := NetConn(bg, client, MessageBinary), NetConn(bg, server, MessageBinary)
+	_, err := a.Write([]byte("abc"))
+	require.NoError(t, err)
+	p := make([]byte, 1)
+	_, err = b.Read(p)
+	require.NoError(t, err)
+	require.NoError(t, b.SetReadDeadline(longAgo))
+	_, err = b.Read(p)
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.NoError(t, b.SetReadDeadline(time.Time{}))
+	_, err = b.Read(p)
+	require.NoError(t, err)
+	assert.Equal(t, "b", string(p))
+}
+
+// A deadline that is moved while a Read waits holds for that Read.
+func TestNetConnDeadlineMovesUnderRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := connectScripted(t, pipePair, RoleServer)
+		nc := NetConn(bg, c, MessageBinary)
+		require.NoError(t, nc.SetReadDeadline(time.Now().Add(time.Hour)))
+		start := time.Now()
+		read := async(func() error { _, err := nc.Read(make([]byte, 1)); return err })
+		synctest.Wait()
+		require.NoError(t, nc.SetReadDeadline(start.Add(time.Second)))
+		require.ErrorIs(t, <-read, os.ErrDeadlineExceeded)
+		assert.Equal(t, time.Second, time.Since(start))
+		require.NoError(t, c.CloseNow())
+	})
+}

@@ -57,9 +57,6 @@ func (r *MessageReader) Read(p []byte) (int, error) {
 		return 0, r.l.afterEnd()
 	case r.serial != r.l.serial:
 		r.rest, r.err = nil, errStaleReader
-		if r.l.isClosed() {
-			r.err = r.l.afterEnd()
-		}
 		return 0, r.err
 	}
 	for len(r.rest) == 0 {
@@ -68,7 +65,7 @@ func (r *MessageReader) Read(p []byte) (int, error) {
 			return 0, r.err
 		}
 		var ev event
-		if err := r.l.next(r.ctx, true, &ev); err != nil {
+		if err := r.l.next(r.ctx, &ev); err != nil {
 			return 0, err
 		}
 		if ev.kind == eventChunk {
@@ -115,7 +112,7 @@ func newMessageWriter(ctx context.Context, l *blocking, t MessageType, z *deflat
 func (w *MessageWriter) SetContext(ctx context.Context) { w.ctx = ctx }
 
 // Write adds p to the message. p is not modified and may be reused. Small pieces
-// are collected, without a look at the connection; Flush sends them. Text may be
+// are collected, so an error may show only later; Flush sends them. Text may be
 // cut anywhere between calls, but a piece that makes it invalid UTF-8 is refused
 // with ErrInvalidText before anything of it is sent, and the message can go on
 // without it. If the context ends first, Write returns how many bytes have become

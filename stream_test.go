@@ -185,9 +185,12 @@ func TestMessageWriterText(t *testing.T) {
 	assert.Equal(t, "a\xc3", peer.expect(OpText))
 	require.NoError(t, c.Send(MessageText, []byte("it cannot follow half a message")))
 	closed := async(w.Close)
-	h, _, err := peer.next()
+	h, p, err := peer.next()
 	require.NoError(t, err)
 	assert.Equal(t, OpClose, h.Opcode)
+	code, _, err := ParseClosePayload(p)
+	require.NoError(t, err)
+	assert.Equal(t, StatusInternalError, code)
 	peer.send(peer.closeFrame(StatusInternalError, ""))
 	require.ErrorIs(t, within(t, time.Minute, closed), ErrInvalidText)
 }
@@ -243,4 +246,38 @@ func TestCloseDuringMessageWriter(t *testing.T) {
 		require.NoError(t, err, "collected only")
 		require.ErrorIs(t, w.Close(), net.ErrClosed)
 	})
+}
+
+// io.Reader discourages 0, nil: an empty last fragment is the end at once.
+func TestReaderEmptyLastFragment(t *testing.T) {
+	c, peer := connectScripted(t, tcpPair, RoleServer)
+	peer.send(peer.frame(OpText, false, "one"), peer.frame(OpContinuation, true, ""))
+	_, r, err := c.Reader(bg)
+	require.NoError(t, err)
+	buf := make([]byte, 3)
+	_, err = io.ReadFull(r, buf)
+	require.NoError(t, err)
+	_, err = r.Read(buf)
+	require.ErrorIs(t, err, io.EOF)
+}
+
+// A context may end a Write inside a character: the rest of it is expected next.
+func TestMessageWriterGoesOnInsideACharacter(t *testing.T) {
+	c, peer := connectScripted(t, tcpPair, RoleServer)
+	w, err := c.Writer(bg, MessageText)
+	require.NoError(t, err)
+	_, err = w.WriteString("b")
+	require.NoError(t, err)
+	text := strings.Repeat("a", writerSize-2) + "é"
+	w.SetContext(endedContext())
+	n, err := w.WriteString(text)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, len(text)-1, n)
+	w.SetContext(bg)
+	_, err = w.WriteString("x")
+	require.ErrorIs(t, err, ErrInvalidText)
+	_, err = w.WriteString(text[n:])
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	assert.Equal(t, "b"+text, peer.expect(OpText)+peer.expect(OpContinuation))
 }

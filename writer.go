@@ -445,12 +445,12 @@ func (w *writer) sends() bool {
 
 // close queues the close frame behind everything accepted so far, but for what waits
 // for a message to end that never will: no other may come between its fragments (RFC
-// 6455, section 5.4). It reports whether this call was the one.
-func (w *writer) close(code StatusCode, reason string) bool {
+// 6455, section 5.4).
+func (w *writer) close(code StatusCode, reason string) {
 	w.mu.Lock()
 	if w.over || w.out.closed {
 		w.mu.Unlock()
-		return false
+		return
 	}
 	box := w.load()
 	if w.begun() {
@@ -461,7 +461,6 @@ func (w *writer) close(code StatusCode, reason string) bool {
 	box.set(w.out.appendClose(box.buf, code, reason, newMaskingKey))
 	w.free()
 	w.unlockFlush()
-	return true
 }
 
 // failure returns why writing has failed, nil if it has not.

@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"context"
+	"errors"
 	"io"
 	"testing"
 	"time"
@@ -183,4 +184,115 @@ func TestWriterRefusedAsItsContextEnds(t *testing.T) {
 	require.NoError(t, c.Send(MessageText, []byte("next")))
 	tr.takesAll(c)
 	require.Zero(t, c.BufferedAmount(), "what comes next is held back for ever")
+}
+
+// Events.Drain is called after the queue was more than half full, or refused something
+// while there was something in it, and not where there is no limit.
+func TestWhatDrains(t *testing.T) {
+	send := func(c *Conn, n int) error { return c.Send(MessageBinary, make([]byte, n)) }
+	for name, tc := range map[string]struct {
+		limit  int64
+		fill   func(c *Conn)
+		drains bool
+	}{
+		"half full":      {1000, func(c *Conn) { require.NoError(t, send(c, 400)) }, false},
+		"more than half": {1000, func(c *Conn) { require.NoError(t, send(c, 600)) }, true},
+		"refused": {1000, func(c *Conn) {
+			require.NoError(t, send(c, 400))
+			require.ErrorIs(t, send(c, 700), ErrSendLimit)
+		}, true},
+		"no limit": {-1, func(c *Conn) { require.NoError(t, send(c, 10_000)) }, false},
+		"held": {1000, func(c *Conn) {
+			w, err := c.Writer(bg, MessageBinary)
+			require.NoError(t, err)
+			require.NoError(t, send(c, 600))
+			require.NoError(t, w.Close())
+		}, true},
+		"held, and a piece refused that never fits": {1000, func(c *Conn) {
+			w, err := c.Writer(bg, MessageBinary)
+			require.NoError(t, err)
+			require.NoError(t, send(c, 600))
+			_, err = w.Write(make([]byte, 5000))
+			require.ErrorIs(t, err, ErrSendLimit)
+			c.l.wr.end()
+		}, true},
+	} {
+		c, tr := connectQueueing(t, ConnConfig{SendLimit: tc.limit})
+		tc.fill(c)
+		assert.Equal(t, tc.drains, tr.takesAll(c), name)
+		assert.Zero(t, c.BufferedAmount(), name)
+	}
+}
+
+// A ping that had no room for its pong is not answered behind the close frame.
+func TestNoLatePongAfterCloseFrame(t *testing.T) {
+	c, tr := connectQueueing(t, ConnConfig{})
+	w := &c.l.wr
+	for range pongRoom / maxControlPayload {
+		w.pong(make([]byte, maxControlPayload))
+	}
+	w.close(StatusNormalClosure, "")
+	w.mu.Lock()
+	late, end := w.box.late, w.box.added
+	w.mu.Unlock()
+	require.True(t, late)
+	tr.takesAll(c)
+	assert.Zero(t, c.BufferedAmount())
+	assert.Equal(t, end, w.sent, "nothing was added")
+}
+
+// A large payload queues behind a send under way.
+func TestLargeBesideASend(t *testing.T) {
+	c, plain := connectQueueing(t, ConnConfig{})
+	plain.takes = 1 << 30
+	tr := &hookedTransport{plain, func() {}}
+	c.l.wr.t = tr
+	var err error
+	tr.tries = func() {
+		tr.tries = func() {}
+		err = c.Send(MessageBinary, make([]byte, referMin))
+	}
+	require.NoError(t, c.Send(MessageText, []byte("little")))
+	require.NoError(t, err)
+	plain.takesAll(c)
+	assert.Zero(t, c.BufferedAmount())
+}
+
+// A heartbeat has left also if a write before it was given up.
+func TestHeartbeatBehindAWriteThatIsGivenUp(t *testing.T) {
+	c, _ := connectQueueing(t, ConnConfig{})
+	w := &c.l.wr
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	tk := w.load().add(&w.out, OpText, true, make([]byte, 100))
+	w.box.add(&w.out, OpPing, true, nil)
+	w.seldom().beats(w.box.added, 0)
+	accepted, err := w.settle(endedContext(), tk)
+	assert.False(t, accepted)
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.Equal(t, w.box.added, w.rare.beat)
+}
+
+// A stallingTransport's sends wait until they may go on.
+type stallingTransport struct {
+	drivenTransport
+	goOn chan struct{}
+}
+
+func (t *stallingTransport) sendWaits() bool { return true }
+
+func (t *stallingTransport) flush(stepper) error {
+	<-t.goOn
+	return errors.New("broken")
+}
+
+// Send: it does not wait, with a large payload neither, also where sends do.
+func TestSendLargeWhereSendsWait(t *testing.T) {
+	c := &Conn{agreed: &nothingAgreed}
+	tr := &stallingTransport{goOn: make(chan struct{})}
+	c.l.init(tr, RoleServer, (&ConnConfig{Heartbeat: -1}).settings(), deflation{}, nil)
+	sent := async(func() error { return c.Send(MessageBinary, make([]byte, referMin)) })
+	defer waitUntil(t, func() bool { return c.l.wr.failure() != nil })
+	defer close(tr.goOn)
+	require.NoError(t, within(t, 10*time.Second, sent))
 }
