@@ -369,8 +369,17 @@ func (s *extensionScanner) take(b byte) bool {
 func (s *extensionScanner) space() { s.rest = strings.TrimLeft(s.rest, " \t") }
 
 // isTokenByte reports whether b may be in a token (RFC 9110, section 5.6.2).
-func isTokenByte(b byte) bool {
-	return b-'a' < 26 || b-'A' < 26 || b-'0' < 10 || strings.IndexByte("!#$%&'*+-.^_`|~", b) >= 0
+func isTokenByte(b byte) bool { return tokenBytes[b] }
+
+var tokenBytes = byteSet("!#$%&'*+-.^_`|~" + alphanumeric)
+
+const alphanumeric = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+func byteSet(members string) (set [256]bool) {
+	for i := range len(members) {
+		set[members[i]] = true
+	}
+	return set
 }
 
 // acceptExtensions returns a server's answer to a client's header: the first

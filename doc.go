@@ -194,8 +194,8 @@
 //
 // MaxMessageSize, 1 MiB by default, bounds a received message for every way of
 // reading. Memory grows with what has arrived, never with what a header
-// announces; who has sent a large message gets room for the next at once, 1 MiB at
-// most. [Conn.SetMaxMessageSize] changes it, after a login for example.
+// announces; a peer that has sent a large message gets room for the next at once, 1 MiB
+// at most. [Conn.SetMaxMessageSize] changes it, after a login for example.
 //
 // When nothing has come for the interval Heartbeat, a ping is sent; if then a
 // read waits for HeartbeatTimeout in vain, the connection ends with

@@ -24,8 +24,8 @@ const (
 	eventClose                    // the peer's close frame
 	eventFail                     // the connection must be failed
 	eventDrain                    // the send queue has drained (told by the driver)
-	eventWait                     // there is nothing to receive (told by the driver)
-	eventLost                     // the transport has failed (told by the driver)
+	eventWait                     // there is nothing to receive (told by the link)
+	eventLost                     // the transport has failed (told by the link)
 )
 
 // An event is one thing the peer did. data lies in the bytes that were given

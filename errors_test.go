@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestRFC6455_7_4_1_Names(t *testing.T) {
@@ -57,6 +59,25 @@ func TestSentinelsAreApart(t *testing.T) {
 		assert.Regexp(t, "^websocket: ", a.Error())
 		for j, b := range all {
 			assert.Equal(t, i == j, errors.Is(a, b), "%v and %v", a, b)
+		}
+	}
+}
+
+// Our name stands once in an error's text, in front.
+func TestClosedErrorText(t *testing.T) {
+	const text = "websocket: use of closed connection"
+	for want, cause := range map[string]error{
+		text:                     nil,
+		text + ": no pong":       errors.New("websocket: no pong"),
+		text + ": reset":         errors.New("reset"),
+		text + ": websocket: ":   errors.New("websocket: "),
+		text + ": another one's": errors.New("another one's"),
+	} {
+		err := errClosed(cause)
+		assert.Equal(t, want, err.Error())
+		require.ErrorIs(t, err, net.ErrClosed)
+		if cause != nil {
+			require.ErrorIs(t, err, cause)
 		}
 	}
 }

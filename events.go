@@ -125,7 +125,7 @@ func (s *served) discard(ctx context.Context) error {
 	l.serial++
 	var ev event
 	for l.streaming {
-		if err := l.next(ctx, true, &ev); err != nil {
+		if err := l.next(ctx, &ev); err != nil {
 			return err
 		}
 		s.call(&ev)

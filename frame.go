@@ -35,13 +35,13 @@ const (
 //
 //	c.Write(ctx, websocket.MessageText.Compressed(), p)
 //
-// It is as good as t for every function that takes the type of a message to be
-// sent. The types of received messages never are like that.
+// The result may be passed wherever the type of a message to be sent is asked for.
+// It is never the type of a received message.
 func (t MessageType) Compressed() MessageType { return t.kind() | typeCompressed }
 
 // Uncompressed is like Compressed for a message that is not to be compressed: one
-// that is compressed already, such as an image, or that has a secret beside what
-// somebody else chose, who could learn about the secret from the compressed size.
+// that is compressed already, such as an image, or one with a secret beside text
+// that an attacker chose, whom the compressed size would tell about the secret.
 func (t MessageType) Uncompressed() MessageType { return t.kind() | typeUncompressed }
 
 // kind returns t without what was added to it.
@@ -53,7 +53,8 @@ func (t MessageType) long() MessageType { return t | typeCompressed }
 // opcode returns the opcode of a message's first frame.
 func (t MessageType) opcode() Opcode { return Opcode(t.kind()) }
 
-// String returns "text" or "binary".
+// String returns "text" or "binary", with or without Compressed or Uncompressed,
+// and "invalid message type" for anything else.
 func (t MessageType) String() string {
 	switch t.kind() {
 	case MessageText:

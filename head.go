@@ -89,7 +89,7 @@ func (h *requestHead) reset() {
 // the length of the head, 0 while it is not whole. What follows it in p is not
 // looked at. After a flaw, or once n is not 0, read must not be called again.
 func (h *requestHead) read(p []byte) (n int, flaw *headFlaw) {
-	if len(p) > 0 && !tokenByte(p[0]) {
+	if len(p) > 0 && !isTokenByte(p[0]) {
 		// No line end may ever come: a TLS handshake looks like this.
 		return 0, &headFlaw{statusBadRequest, "this is not HTTP"}
 	}
@@ -148,7 +148,7 @@ func (h *requestHead) requestLine(line []byte) *headFlaw {
 	}
 	method, target, version := line[:first], line[first+1:last], line[last+1:]
 	for _, b := range method {
-		if !tokenByte(b) {
+		if !isTokenByte(b) {
 			return &headFlaw{statusBadRequest, "the method is not a token"}
 		}
 	}
@@ -192,7 +192,7 @@ func (h *requestHead) field(line []byte) *headFlaw {
 		return &headFlaw{statusHeadTooLarge, "the header has more than " + strconv.Itoa(maxHeadFields) + " fields"}
 	}
 	colon := 0
-	for colon < len(line) && tokenByte(line[colon]) {
+	for colon < len(line) && isTokenByte(line[colon]) {
 		colon++
 	}
 	switch {
@@ -331,11 +331,6 @@ func digit(b byte) bool { return '0' <= b && b <= '9' }
 
 func hexDigit(b byte) bool { return digit(b) || 'a' <= b|0x20 && b|0x20 <= 'f' }
 
-// tokenByte reports whether b may be in a token (RFC 9110, section 5.6.2).
-func tokenByte(b byte) bool { return tokenBytes[b] }
-
-var tokenBytes = byteSet("!#$%&'*+-.^_`|~" + alphanumeric)
-
 // validHost checks the bytes of uri-host [":" port] (RFC 9110, section 7.2).
 func validHost(host []byte) bool {
 	for _, b := range host {
@@ -347,12 +342,3 @@ func validHost(host []byte) bool {
 }
 
 var hostBytes = byteSet("!$%&'()*+,-.:;=[]_~" + alphanumeric)
-
-const alphanumeric = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-func byteSet(members string) (set [256]bool) {
-	for i := range len(members) {
-		set[members[i]] = true
-	}
-	return set
-}

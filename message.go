@@ -1,4 +1,4 @@
-// Frames joined into messages: limit, text check.
+// Frames joined into messages: limit and text check.
 
 package websocket
 

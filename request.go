@@ -15,8 +15,8 @@ import (
 type caller interface{ RemoteAddr() net.Addr }
 
 // An arrival is a request under way and the memory to judge it by, ready after
-// reset. The strings
-// in it are not used again, so they may be kept; the rest may not.
+// reset. The strings in it are not used again, so they may be kept; the rest may
+// not.
 type arrival struct {
 	head requestHead
 
