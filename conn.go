@@ -86,8 +86,8 @@ func NewConn(nc net.Conn, cfg *ConnConfig) (*Conn, error) {
 // Read waits for the next message and returns it. The bytes are the caller's.
 //
 // When ctx ends first, Read returns its error; nothing is lost and the
-// connection stays usable: the next read goes on where this one stopped. A
-// context is watched until a read with another one, or until the end, so that a
+// connection stays usable: the next read goes on where this one stopped. With a
+// context that has ended it does so even if a message is at hand. A context is watched until a read with another one, or until the end, so that a
 // loop with one context costs nothing.
 //
 // The read that finds the end of the connection returns its cause, as Err does:

@@ -467,7 +467,7 @@ func ExampleEngine() {
 	}
 	ev := &websocket.Events{
 		Message: func(c *websocket.Conn, t websocket.MessageType, p []byte) {
-			if c.Send(t, p) == websocket.ErrSendLimit { // the peer does not read
+			if errors.Is(c.Send(t, p), websocket.ErrSendLimit) { // the peer does not read
 				_ = c.Close(websocket.StatusPolicyViolation, "too slow")
 			}
 		},
