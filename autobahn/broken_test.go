@@ -28,7 +28,7 @@ func judgeServer(t *testing.T, addr, cases, exclude string, patience time.Durati
 	t.Helper()
 	u, err := url.Parse("ws://" + addr)
 	require.NoError(t, err)
-	env := &environment{pause: 400 * time.Millisecond, patience: patience}
+	env := &environment{pause: 2 * time.Second, patience: patience}
 	env.target = target{url: u, patience: 10 * time.Second}
 	groups := map[string][]string{}
 	var mu sync.Mutex
