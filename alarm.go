@@ -256,9 +256,7 @@ func (a *alarm) due(set *settings, owner ticker, writing bool) alarmCall {
 	if do == heartbeatFail && !a.swept && a.keep.excuse(now) { // who sweeps sees to that
 		do, at = heartbeatWait, now+set.heartbeatTimeout
 	}
-	if a.keep.ping != nil {
-		a.keep.ping.ask = at
-	}
+	a.keep.askAt(at)
 	if soon := now + set.heartbeat/4; heard { // again, to know when silence began
 		at = min(at, soon)
 	} else if at > soon && !a.swept {
@@ -289,9 +287,7 @@ func (a *alarm) again(set *settings, owner ticker, writing bool) {
 	a.look(now, writing)
 	a.keep.again(now)
 	at := now + set.heartbeatTimeout
-	if a.keep.ping != nil {
-		a.keep.ping.ask = at
-	}
+	a.keep.askAt(at)
 	if !a.swept {
 		a.wakeAt(at, owner)
 	}

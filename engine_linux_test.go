@@ -496,10 +496,17 @@ func TestSweepHearsFirst(t *testing.T) {
 	l, opened := e.loops[0], make(chan struct{})
 	require.NoError(t, e.Attach(c, &Events{Open: func(*Conn) { close(opened) }}))
 	<-opened
+	found := make(chan *driven, 1)
+	l.call(func() { found <- l.slots[0] })
+	d := <-found
+	waitUntil(t, func() bool {
+		d.aside.mu.Lock()
+		defer d.aside.mu.Unlock()
+		return !d.aside.working
+	})
 	done := make(chan State)
 	l.call(func() {
-		d := l.slots[0]
-		if d.aside.note(true, false, false) {
+		if assert.True(t, d.aside.note(true, false, false)) {
 			c.l.wr.set = (&ConnConfig{Heartbeat: time.Millisecond, HeartbeatTimeout: time.Millisecond}).settings()
 			for range 10 {
 				time.Sleep(2 * time.Millisecond)

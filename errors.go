@@ -161,7 +161,12 @@ func (e *CloseError) Error() string {
 	case e.Remote:
 		s = "websocket: closed by the peer: "
 	}
-	s += strconv.Itoa(int(e.Code))
+	return s + e.detail()
+}
+
+// detail returns the code and the reason.
+func (e *CloseError) detail() string {
+	s := strconv.Itoa(int(e.Code))
 	if name := e.Code.name(); name != "" {
 		s += " (" + name + ")"
 	}

@@ -17,7 +17,7 @@ type unanswered struct {
 	sent   time.Duration // the last one
 	waited time.Duration // how long reads have waited since the first one
 	since  time.Duration // when the wait under way began, or that ping in it; 0: no read waits
-	ask    time.Duration // when next wants to be asked
+	ask    time.Duration // when next is to be asked
 	late   bool          // it was asked late
 }
 
@@ -87,6 +87,13 @@ func (k *keepalive) excuse(now time.Duration) bool {
 	u.late = true
 	k.again(now)
 	return true
+}
+
+// askAt notes when next is to be asked again.
+func (k *keepalive) askAt(at time.Duration) {
+	if k.ping != nil {
+		k.ping.ask = at
+	}
 }
 
 // next returns what is to be done now, and when to ask again: 0 for never. A peer

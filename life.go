@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -162,8 +161,8 @@ func (l *life) noAnswer() error {
 	if l.fate == nil || l.fate.own.Code == 0 {
 		return errCloseTimeout
 	}
-	text := strings.TrimPrefix(l.fate.own.Error(), "websocket: closed: ")
-	return &endError{"websocket: the peer did not answer the close frame (" + text + ") in time", []error{os.ErrDeadlineExceeded}}
+	text := "websocket: the peer did not answer the close frame (" + l.fate.own.detail() + ") in time"
+	return &endError{text, []error{os.ErrDeadlineExceeded}}
 }
 
 // done returns a channel that is closed when everything has been given up.

@@ -197,7 +197,7 @@ func (l *link) apply(ev *event) bool {
 		if !l.isOpen() {
 			return false
 		}
-		if s := l.wr.set; s.trace != nil {
+		if s := l.wr.set; s.trace != nil && s.trace.MessageReceived != nil {
 			x := l.extras()
 			if x.pieces += len(ev.data); ev.final {
 				s.received(ev.typ, x.pieces)

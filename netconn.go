@@ -70,14 +70,15 @@ func (n *netConn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	if n.read.context().Err() != nil {
+	ctx := n.read.context()
+	if ctx.Err() != nil {
 		return 0, n.late()
 	}
 	for len(n.rest) == 0 {
 		if n.err != nil {
 			return 0, n.err
 		}
-		if err := n.next(); err != nil {
+		if err := n.next(ctx); err != nil {
 			return 0, err
 		}
 	}
@@ -87,8 +88,7 @@ func (n *netConn) Read(p []byte) (int, error) {
 }
 
 // next receives the next piece of a message.
-func (n *netConn) next() error {
-	ctx := n.read.context()
+func (n *netConn) next(ctx context.Context) error {
 	var ev event
 	err := n.c.l.next(ctx, &ev)
 	switch {

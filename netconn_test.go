@@ -197,10 +197,12 @@ func TestNetConnClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, peer := connectScripted(t, pipePair, RoleServer)
 		nc := NetConn(bg, c, MessageBinary)
-		nc.SetDeadline(time.Now().Add(time.Hour)) // leaves no timer behind
+		nc.SetDeadline(time.Now().Add(time.Hour))
+		reads, writes := nc.(*netConn).read.timer, nc.(*netConn).write.timer
 		begun := time.Now()
 		nc.Close()
 		assert.Equal(t, DefaultCloseTimeout, time.Since(begun))
+		assert.False(t, reads.Stop() || writes.Stop(), "no timer is left behind")
 		peer.Close()
 	})
 }
